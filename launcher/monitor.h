@@ -1,0 +1,93 @@
+/*
+ * The monitor: what stays of the engine while a container runs. It holds the container's stdio,
+ * writes the log, serves attached clients, records the exit status, and cleans up.
+ */
+#ifndef BOCKER_MONITOR_H
+#define BOCKER_MONITOR_H
+
+#include "plan.h"
+
+#define MAX_CLIENTS 16
+#define LOG_LINE 16384 /* Docker's copier splits longer lines into partial entries */
+
+enum monitor_flags {
+	MONITOR_TTY = 1,
+	MONITOR_STDIN = 2,	/* the container's stdin is open */
+	MONITOR_STDIN_ONCE = 4, /* … and closed when the first attached client's ends */
+	MONITOR_DURABLE = 8,	/* the exit record is fsynced */
+	MONITOR_SESSION = 16,	/* an exec session: no state file, no listening socket */
+};
+
+struct monitor_config {
+	uint64_t flags;
+	const char *log_path;
+	uint64_t log_max_size, log_max_files;
+	const char *exit_path, *run_directory, *oom_path;
+	const char *detach_keys;
+	size_t detach_length;
+	uint64_t inherited; /* descriptors from 5 on that fill the slots from 0 on */
+	const char *cleanup_argv[16], *cleanup_envp[32];
+};
+long monitor_config_read(struct monitor_config *m, const struct plan *plan);
+
+/* ---- log.c: Docker's json-file format ---- */
+struct log_line {
+	unsigned char bytes[LOG_LINE];
+	size_t length;
+};
+struct log {
+	int fd;
+	const char *path;
+	uint64_t size, max_size, max_files;
+};
+void log_open(struct log *log, const char *path, uint64_t max_size, uint64_t max_files);
+/* Adds bytes of one stream: whole lines, and pieces of LOG_LINE bytes, become entries. */
+void log_add(struct log *log, struct log_line *line, const char *stream, const unsigned char *bytes, size_t n);
+/* Writes what is left of an unfinished line. */
+void log_finish(struct log *log, struct log_line *line, const char *stream);
+/* RFC 3339 with nanoseconds, UTC. */
+void text_add_time(struct text *t, uint64_t realtime_ns);
+
+/* ---- client.c: who is attached ---- */
+struct client {
+	int socket;	  /* -1: free */
+	int in, out[2];	  /* its descriptors: stdin, stdout, stderr; -1: not attached */
+	size_t done[2];	  /* bytes of the stream's current chunk that it has */
+	int no_detach;
+	size_t matched;	  /* bytes of the detach sequence seen */
+};
+struct stream {
+	int fd; /* the container's stdout, stderr or pty; -1: ended */
+	unsigned char chunk[32768];
+	size_t length;
+	struct log_line line;
+};
+struct monitor {
+	struct monitor_config config;
+	struct context *context;
+	struct client clients[MAX_CLIENTS];
+	struct stream streams[2];
+	struct log log;
+	unsigned char input[4096]; /* on its way to the container's stdin */
+	size_t input_at, input_length;
+	int stdin_fd; /* write end, or the pty; -1: closed */
+	int listener;
+	int ended;
+	int32_t exit_code;
+	int oom;
+};
+struct client *client_add(struct monitor *m, int socket);
+void client_drop(struct monitor *m, struct client *client);
+/* Reads and serves one message of a client. */
+void client_message(struct monitor *m, struct client *client);
+/* Bytes a client typed or piped, towards the container; the detach sequence is taken out. */
+void client_input(struct monitor *m, struct client *client, const unsigned char *bytes, size_t n);
+void client_input_end(struct monitor *m, struct client *client);
+/* Tells one client; a client that does not take it is dropped. */
+void client_tell(struct monitor *m, struct client *client, const void *message, size_t n);
+/* Gives the client what it has not had of a stream's chunk; 1: all delivered. */
+int client_feed(struct monitor *m, struct client *client, int stream);
+
+__attribute__((noreturn)) void monitor_run(struct monitor *m);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * The plan: what TypeScript decided, as a list of operations. The byte layout is in PROTOCOL.md;
+ * src/runtime/plan/encode.ts writes it, plan.c reads it. Every read is checked against the bounds.
+ */
+#ifndef BOCKER_PLAN_H
+#define BOCKER_PLAN_H
+
+#include "sys.h"
+
+#define PLAN_MAGIC 0x314b4342u /* "BCK1" */
+#define PLAN_SLOTS 64
+#define PLAN_MAX_OPS 4096
+
+/* When an operation runs, and in which process. */
+enum phase {
+	PHASE_HOST = 0,      /* the monitor, before clone */
+	PHASE_HOST_AFTER = 1, /* the monitor, after clone, while the container's init waits */
+	PHASE_CONTAINER = 2, /* the container's init */
+	PHASE_CLEANUP = 3,   /* the monitor, after the container's end or a failed start */
+};
+
+enum op_code {
+	OP_MKDIR = 1,
+	OP_WRITE = 2,
+	OP_SYMLINK = 3,
+	OP_MKNOD = 4,
+	OP_RMDIR = 5,
+	OP_UNLINK = 6,
+	OP_OPEN = 7,
+	OP_CLOSE = 8,
+	OP_CHOWN_DIR = 9,
+	OP_MOUNT = 10,
+	OP_FSMOUNT = 11,
+	OP_OPEN_TREE = 12,
+	OP_MOUNT_SETATTR = 13,
+	OP_MOVE_MOUNT = 14,
+	OP_PROPAGATION = 15,
+	OP_PIVOT_ROOT = 16,
+	OP_MASK = 17,
+	OP_READONLY = 18,
+	OP_OPEN_ROOT = 19,
+	OP_SETHOSTNAME = 20,
+	OP_RLIMIT = 21,
+	OP_CAP_BOUND = 22,
+	OP_IDENTITY = 23,
+	OP_CAPSET = 24,
+	OP_NO_NEW_PRIVS = 25,
+	OP_SECCOMP = 26,
+	OP_CHDIR = 27,
+	OP_EXEC = 28,
+	OP_UMASK = 29,
+	OP_KEYRING = 30,
+	OP_UNSHARE = 31,
+	OP_SETNS = 32,
+	OP_NETLINK = 33,
+	OP_WAIT = 34,
+	OP_SIGNAL = 35,
+	OP_STDIO = 36,
+	OP_CLONE = 37,
+	OP_DEATHSIG = 38,
+	OP_REAPER = 39,
+	OP_CLOEXEC = 40,
+	OP_DUMPABLE = 41,
+	OP_MKDIR_IN_ROOT = 42,
+	OP_SETDOMAINNAME = 43,
+	OP_OPEN_NS = 45,
+};
+
+#define OP_OPTIONAL 1 /* any error is ignored */
+
+struct op {
+	uint16_t code;
+	uint8_t phase;
+	uint8_t flags;
+	uint16_t tolerate; /* this errno counts as success; 0: none */
+	uint16_t reserved;
+	uint32_t size; /* of the arguments, a multiple of 8 */
+	uint32_t reserved2;
+};
+
+struct plan_header {
+	uint32_t magic;
+	uint32_t size; /* of the whole plan */
+	uint32_t op_count;
+	uint32_t flags;
+	uint32_t monitor_offset; /* arguments of the monitor, see monitor.h */
+	uint32_t reserved;
+};
+
+#define PLAN_TIMINGS 1
+
+/* A cursor over an operation's arguments. `bad` is set by a read past the end and stays. */
+struct args {
+	const unsigned char *at, *end;
+	int bad;
+};
+
+uint64_t arg_int(struct args *a);
+/* Bytes with a NUL behind them; *length may be NULL. */
+const char *arg_bytes(struct args *a, size_t *length);
+
+struct plan {
+	const unsigned char *base;
+	const struct plan_header *header;
+	const struct op *ops[PLAN_MAX_OPS];
+	uint32_t count;
+};
+
+/* Maps and checks the plan in `fd`. 0 or -errno. */
+long plan_load(struct plan *plan, int fd);
+struct args plan_args(const struct op *op);
+struct args plan_monitor_args(const struct plan *plan);
+
+/* What the operations of one process share. */
+struct context {
+	const struct plan *plan;
+	int slots[PLAN_SLOTS]; /* descriptors that operations make and use; -1: empty */
+	int sync_read, sync_write;
+	int error_write;	/* where the container's init reports a failed operation */
+	int console_socket;	/* where the container's init hands the pty's master to the monitor */
+	int stdio[3];		/* the container's ends of its stdio; -1: /dev/null or pty */
+	uint32_t uid;		/* of the process, for the ownership of its stdio */
+	int tmpfs_mask;		/* one read-only tmpfs shared by all masked directories */
+	int reaper_pid;		/* set in the reaper's child */
+	uint64_t *times;	/* nanoseconds after each operation, shared memory; NULL without timings */
+	long result;		/* of OP_CLONE: the pid */
+	int pidfd;
+};
+
+/* Runs one operation; >= 0 or -errno. */
+long op_run(struct context *c, const struct op *op);
+/* Runs every operation of a phase in order; the failed one's index goes to *failed. */
+long plan_run_phase(struct context *c, enum phase phase, uint32_t *failed);
+/* Cleanup goes on past errors. */
+void plan_run_cleanup(struct context *c);
+
+long op_file(struct context *c, int code, struct args *a);
+long op_mount(struct context *c, int code, struct args *a);
+long op_identity(struct context *c, int code, struct args *a);
+long op_network(struct context *c, int code, struct args *a);
+long op_process(struct context *c, int code, struct args *a);
+#define NOT_MINE (-100000L)
+
+/* A slot's descriptor, or -EBADF. */
+int slot_get(struct context *c, uint64_t slot);
+long slot_set(struct context *c, uint64_t slot, int fd);
+
+/*
+ * Opens `path` below `root`, symlinks resolved inside it. With kind 1 (directory) or 2 (file) what is
+ * missing is made, component by component, never through a link that leads outside (CVE-2024-45310).
+ */
+enum { KIND_EXISTING = 0, KIND_DIRECTORY = 1, KIND_FILE = 2 };
+int open_in_root(int root, const char *path, int kind, uint64_t resolve);
+
+uint64_t now_ns(int clock);
+/* The reaper of --init: pid 1 of the container. Does not return. */
+__attribute__((noreturn)) void reaper_run(int child);
+
+#endif

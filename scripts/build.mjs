@@ -1,0 +1,86 @@
+// Builds everything that is compiled into dist/: the addon, the launcher, the binary.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const dist = join(root, "dist");
+const compiler = process.env.CC ?? "cc";
+
+function say(text) {
+  process.stderr.write(`bocker: ${text}\n`);
+}
+
+function sources(folder) {
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => join(root, folder, name));
+}
+
+/** Into a temporary name, then renamed: a build that is cut off leaves the old file. */
+function produce(name, command, args) {
+  const temporary = join(dist, `.${name}.${process.pid}`);
+  execFileSync(command, [...args, temporary], { stdio: ["ignore", 2, 2], cwd: root });
+  renameSync(temporary, join(dist, name));
+}
+
+function buildAddon() {
+  say("building the system call addon");
+  produce("syscalls.node", compiler, [
+    ..."-std=gnu11 -shared -fPIC -O2 -Wall -Wextra -Werror -fvisibility=hidden -fstack-protector-strong".split(
+      " ",
+    ),
+    ..."-Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack".split(" "),
+    "-I",
+    join(root, "node_modules/node-api-headers/include"),
+    ...sources("native"),
+    "-o",
+  ]);
+}
+
+function buildLauncher() {
+  say("building the launcher");
+  produce("bocker-launcher", compiler, [
+    ..."-std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector".split(" "),
+    ..."-nostdlib -static -fno-pic -no-pie -fno-asynchronous-unwind-tables -s".split(" "),
+    ..."-Wl,--build-id=none -Wl,-z,noexecstack".split(" "),
+    ...sources("launcher"),
+    "-o",
+  ]);
+}
+
+/** The bun package's own binary: npm may have been told to run no install scripts. */
+function bun() {
+  const scope = join(root, "node_modules/@oven");
+  for (const name of existsSync(scope) ? readdirSync(scope).sort() : []) {
+    const binary = join(scope, name, "bin/bun");
+    try {
+      execFileSync(binary, ["--version"], { stdio: "ignore" });
+      return binary;
+    } catch {
+      // Made for another processor or C library: the next one may do.
+    }
+  }
+  return join(root, "node_modules/.bin/bun");
+}
+
+function buildBinary() {
+  say("compiling bocker");
+  // bun writes the file itself and beside it; so it gets a name of its own, too.
+  produce("bocker", bun(), [
+    "build",
+    "--compile",
+    "--bytecode",
+    "--minify-syntax",
+    "--minify-whitespace",
+    "--format=esm",
+    "src/main.ts",
+    "--outfile",
+  ]);
+}
+
+mkdirSync(dist, { recursive: true });
+buildAddon();
+buildLauncher();
+buildBinary();

@@ -1,0 +1,187 @@
+/** The flags of `run` and `create` as a request to the engine. */
+import { statSync } from "node:fs";
+import { BockerError } from "../base/errors.ts";
+import type { CreateRequest } from "../engine/create.ts";
+import { parseExposed, parsePublish } from "../network/ports.ts";
+import { DEFAULT_SHM_SIZE } from "../runtime/generate/defaults.ts";
+import type { HostConfig, MountPoint } from "../spec/container.ts";
+import type { RuntimeDevice } from "../spec/runtime.ts";
+import type { FlagValues } from "./flags.ts";
+import { parseMount, parseTmpfs, parseVolume, resolvedSource } from "./mounts.ts";
+import {
+  parseCpus,
+  parseEnvironment,
+  parseMap,
+  parseSecurityOptions,
+  parseSignal,
+  parseSize,
+  parseUlimit,
+  readEnvironmentFile,
+  readLabelFile,
+} from "./values.ts";
+
+function sizeOf(values: FlagValues, name: string): number | undefined {
+  const text = values.string(name);
+  if (text === undefined) return undefined;
+  return text === "-1" && name === "memory-swap" ? -1 : parseSize(text);
+}
+
+const TYPE_MASK = 0o170000;
+const CHARACTER = 0o020000;
+const BLOCK = 0o060000;
+
+/** --device HOST[:CONTAINER[:rwm]] */
+function parseDevice(text: string): RuntimeDevice & { access: string } {
+  const [source = "", second, third] = text.split(":");
+  const modes = /^[rwm]+$/;
+  const access = third ?? (second !== undefined && modes.test(second) ? second : "rwm");
+  const path = second === undefined || (third === undefined && modes.test(second)) ? source : second;
+  if (!modes.test(access)) throw new BockerError("invalid", `invalid device mode: ${access}`);
+  if (!path.startsWith("/")) throw new BockerError("invalid", `${path} is not an absolute path`);
+  let stat: ReturnType<typeof statSync>;
+  try {
+    stat = statSync(source);
+  } catch {
+    throw new BockerError(
+      "invalid",
+      `error gathering device information while adding custom device "${source}": no such file or directory`,
+    );
+  }
+  const type = stat.mode & TYPE_MASK;
+  if (type !== CHARACTER && type !== BLOCK)
+    throw new BockerError(
+      "invalid",
+      `error gathering device information while adding custom device "${source}": not a device node`,
+    );
+  // The kernel's dev_t: 12 bits of major in 8..19, minor in 0..7 and 20..31.
+  const major = Number((BigInt(stat.rdev) >> 8n) & 0xfffn);
+  const minor = Number((BigInt(stat.rdev) & 0xffn) | ((BigInt(stat.rdev) >> 12n) & 0xfff00n));
+  return {
+    path,
+    type: type === BLOCK ? "b" : "c",
+    major,
+    minor,
+    fileMode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    access,
+  };
+}
+
+function networkMode(values: FlagValues): string {
+  const mode = values.string("network") ?? values.string("net") ?? "bridge";
+  if (mode === "default") return "bridge";
+  if (["bridge", "host", "none"].includes(mode) || mode.startsWith("container:")) return mode;
+  throw new BockerError(
+    "unsupported",
+    `network ${mode} not found: networks of one's own are not supported yet by bocker (bridge, host, none and container:NAME are)`,
+  );
+}
+
+function logOptions(values: FlagValues): Pick<HostConfig, "logDriver" | "logMaxSize" | "logMaxFiles"> {
+  const driver = values.string("log-driver") ?? "json-file";
+  if (driver !== "json-file" && driver !== "none")
+    throw new BockerError("unsupported", `the log driver ${driver} is not supported yet by bocker`);
+  const options = parseMap(values.list("log-opt"));
+  for (const key of Object.keys(options))
+    if (key !== "max-size" && key !== "max-file")
+      throw new BockerError("unsupported", `unknown log opt '${key}' for ${driver} log driver`);
+  const files = Number(options["max-file"] ?? 1);
+  if (!Number.isInteger(files) || files < 1 || files > 1000)
+    throw new BockerError("invalid", `invalid value for max-file: ${options["max-file"]}`);
+  return {
+    logDriver: driver,
+    logMaxSize: options["max-size"] === undefined ? 0 : parseSize(options["max-size"]),
+    logMaxFiles: files,
+  };
+}
+
+function hostConfig(values: FlagValues, rootfs: string | undefined): HostConfig {
+  const oomScoreAdj = values.int("oom-score-adj") ?? 0;
+  if (oomScoreAdj < -1000 || oomScoreAdj > 1000)
+    throw new BockerError(
+      "invalid",
+      `Invalid value ${oomScoreAdj}, range for oom score adj is [-1000, 1000]`,
+    );
+  const pidsLimit = values.int("pids-limit");
+  return {
+    autoRemove: values.bool("rm"),
+    networkMode: networkMode(values),
+    ports: values.list("publish").flatMap(parsePublish),
+    capAdd: values.list("cap-add"),
+    capDrop: values.list("cap-drop"),
+    privileged: values.bool("privileged"),
+    ...parseSecurityOptions(values.list("security-opt")),
+    readonlyRoot: values.bool("read-only"),
+    shmSize: sizeOf(values, "shm-size") ?? DEFAULT_SHM_SIZE,
+    memory: sizeOf(values, "memory") || undefined,
+    memorySwap: sizeOf(values, "memory-swap") || undefined,
+    memoryReservation: sizeOf(values, "memory-reservation") || undefined,
+    nanoCpus: values.has("cpus") ? parseCpus(values.string("cpus") ?? "") || undefined : undefined,
+    cpuShares: values.int("cpu-shares") || undefined,
+    cpusetCpus: values.string("cpuset-cpus") || undefined,
+    cpusetMems: values.string("cpuset-mems") || undefined,
+    pidsLimit,
+    ulimits: values.list("ulimit").map(parseUlimit),
+    sysctls: parseMap(values.list("sysctl")),
+    devices: values.list("device").map(parseDevice),
+    groupAdd: values.list("group-add"),
+    init: values.bool("init"),
+    dns: values.list("dns"),
+    dnsSearch: values.list("dns-search"),
+    dnsOptions: values.list("dns-option"),
+    extraHosts: values.list("add-host"),
+    oomScoreAdj,
+    ...logOptions(values),
+    rootfs,
+  };
+}
+
+function mountsOf(values: FlagValues): MountPoint[] {
+  const mounts = [
+    ...values.list("volume").map(parseVolume),
+    ...values.list("mount").map(parseMount),
+    ...values.list("tmpfs").map(parseTmpfs),
+  ].map(resolvedSource);
+  const seen = new Set<string>();
+  for (const { destination } of mounts) {
+    if (seen.has(destination)) throw new BockerError("invalid", `Duplicate mount point: ${destination}`);
+    seen.add(destination);
+  }
+  return mounts;
+}
+
+/** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
+export function createRequest(values: FlagValues, rootfs: string | undefined): Omit<CreateRequest, "image"> {
+  const stopSignal = values.string("stop-signal");
+  if (stopSignal !== undefined) parseSignal(stopSignal);
+  const entrypoint = values.string("entrypoint");
+  if (values.has("publish") && networkMode(values).startsWith("container:"))
+    throw new BockerError(
+      "invalid",
+      "conflicting options: port publishing and the container type network mode",
+    );
+  return {
+    name: values.string("name") ?? "",
+    entrypoint: entrypoint === undefined ? undefined : [entrypoint],
+    command: values.positional.slice(1),
+    env: [...values.list("env-file").flatMap(readEnvironmentFile), ...parseEnvironment(values.list("env"))],
+    labels: parseMap([...values.list("label-file").flatMap(readLabelFile), ...values.list("label")]),
+    user: values.string("user"),
+    workingDir: values.string("workdir"),
+    hostname: values.string("hostname"),
+    domainname: values.string("domainname") ?? "",
+    tty: values.bool("tty"),
+    openStdin: values.bool("interactive"),
+    stdinOnce: values.bool("interactive") && !values.bool("detach"),
+    stopSignal,
+    stopTimeout: values.int("stop-timeout"),
+    exposedPorts: values
+      .list("expose")
+      .flatMap(parseExposed)
+      .map(({ protocol, port }) => `${port}/${protocol}`),
+    publishAll: values.bool("publish-all"),
+    host: hostConfig(values, rootfs),
+    mounts: mountsOf(values),
+  };
+}

@@ -1,0 +1,54 @@
+/** --help in the layout that Docker's users know. */
+import type { Command } from "./command.ts";
+import type { Flag } from "./flags.ts";
+
+const INDENT = 6;
+
+function flagLeft(flag: Flag): string {
+  const short = flag.short === undefined ? "    " : `-${flag.short}, `;
+  const value =
+    flag.kind === "bool" || flag.kind === "optional"
+      ? ""
+      : ` ${flag.value ?? (flag.kind === "list" ? "list" : flag.kind)}`;
+  return `${short}--${flag.name}${value}`;
+}
+
+export function commandHelp(command: Command, program = "bocker"): string {
+  const flags = command.flags.filter((flag) => flag.unsupported !== true);
+  const width = Math.max(0, ...flags.map((flag) => flagLeft(flag).length)) + 3;
+  const lines = flags.map((flag) => {
+    const [first = "", ...more] = flag.help.split("\n");
+    const pad = " ".repeat(INDENT - 4 + width);
+    return [
+      `${" ".repeat(INDENT - 4)}${flagLeft(flag).padEnd(width)}${first}`,
+      ...more.map((line) => pad + line),
+    ].join("\n");
+  });
+  const missing = command.flags.filter((flag) => flag.unsupported === true).map((flag) => `--${flag.name}`);
+  return [
+    `Usage:  ${program} ${command.name}${command.usage === "" ? "" : ` ${command.usage}`}`,
+    "",
+    command.summary,
+    ...(lines.length === 0 ? [] : ["", "Options:", ...lines]),
+    ...(missing.length === 0 ? [] : ["", `Not supported yet: ${missing.join(" ")}`]),
+  ].join("\n");
+}
+
+export function overview(commands: { name: string; summary: string }[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length)) + 3;
+  return [
+    "Usage:  bocker [OPTIONS] COMMAND",
+    "",
+    "A container engine without a daemon",
+    "",
+    "Commands:",
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    "",
+    "Global Options:",
+    "      --data-root string   Where images and containers are kept (BOCKER_DATA, default /var/lib/bocker)",
+    "      --run-root string    What belongs to this boot (BOCKER_RUN, default /run/bocker)",
+    "  -v, --version            Print version information and quit",
+    "",
+    "Run 'bocker COMMAND --help' for more information on a command.",
+  ].join("\n");
+}

@@ -1,0 +1,75 @@
+/** What every use case works with. main.ts builds one; nothing here is global. */
+import { mkdirSync } from "node:fs";
+import { type MachineFacts, machineFacts } from "../os/machine.ts";
+import type { Database } from "../os/sqlite.ts";
+import { ContainerTable } from "../state/containers.ts";
+import { ImageTable } from "../state/images.ts";
+import type { Paths } from "../state/paths.ts";
+import { openState, transaction } from "../state/schema.ts";
+import type { StorageDriver } from "../storage/driver.ts";
+
+export class Engine {
+  readonly paths: Paths;
+  readonly #makeDriver: (paths: Paths) => StorageDriver;
+  /** The command that the monitor calls to clean up when nobody waits. */
+  readonly self: string[];
+  #database: Database | undefined;
+  #driver: StorageDriver | undefined;
+  #machine: MachineFacts | undefined;
+
+  constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[]) {
+    this.paths = paths;
+    this.#makeDriver = makeDriver;
+    this.self = self;
+  }
+
+  /** Opened at the first use: `version` and `--help` need no state. */
+  get database(): Database {
+    if (this.#database === undefined) {
+      // Nobody but root may pass through: layers hold set-uid files (CVE-2021-41091).
+      mkdirSync(this.paths.data, { recursive: true, mode: 0o710 });
+      mkdirSync(this.paths.run, { recursive: true, mode: 0o710 });
+      for (const directory of [
+        this.paths.layers,
+        this.paths.containers,
+        this.paths.mountPoint,
+        this.paths.runContainers,
+      ])
+        mkdirSync(directory, { recursive: true, mode: 0o710 });
+      this.#database = openState(this.paths.database);
+    }
+    return this.#database;
+  }
+
+  get containers(): ContainerTable {
+    return new ContainerTable(this.database);
+  }
+
+  get images(): ImageTable {
+    return new ImageTable(this.database);
+  }
+
+  get driver(): StorageDriver {
+    this.#driver ??= this.#makeDriver(this.paths);
+    return this.#driver;
+  }
+
+  get machine(): MachineFacts {
+    this.#machine ??= machineFacts();
+    return this.#machine;
+  }
+
+  transaction<T>(action: () => T): T {
+    return transaction(this.database, action);
+  }
+
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+}
+
+/** RFC 3339 with nanoseconds, as Docker prints times. */
+export function timestamp(): string {
+  return `${new Date().toISOString().slice(0, -1)}000000Z`;
+}

@@ -1,0 +1,126 @@
+/** From a container's record to the plan of its start: the place where the rooms meet. */
+import { statSync, writeFileSync } from "node:fs";
+import { planCgroup } from "../cgroup/plan.ts";
+import { generateSpec } from "../runtime/generate/spec.ts";
+import { resolveUser } from "../runtime/generate/user.ts";
+import { cgroupOperations } from "../runtime/plan/cgroup.ts";
+import { type Contribution, compileContainer } from "../runtime/plan/compile.ts";
+import type { Plan } from "../runtime/plan/operation.ts";
+import { rootOperations } from "../runtime/plan/root.ts";
+import type { ContainerRecord } from "../spec/container.ts";
+import type { RuntimeSpec } from "../spec/runtime.ts";
+import { containerPaths } from "../state/paths.ts";
+import type { Engine } from "./engine.ts";
+import { writeEtcFiles } from "./etc-files.ts";
+import { readRootFile } from "./root-files.ts";
+import { seccompProgram } from "./seccomp.ts";
+
+export interface StartOptions {
+  /** Nothing of the container outlives its end: it need not reach the disk. */
+  disposable: boolean;
+  terminal: { rows: number; columns: number } | undefined;
+  timings: boolean;
+  detachKeys: Uint8Array;
+}
+
+export interface Prepared {
+  plan: Plan;
+  spec: RuntimeSpec;
+}
+
+/** The cgroup's name, the same in every hierarchy, directly below each mount point. */
+export function cgroupName(id: string): string {
+  return `bocker-${id}`;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function storageOf(engine: Engine, record: ContainerRecord, disposable: boolean): Contribution {
+  const files = containerPaths(engine.paths, record.id);
+  const mount =
+    record.host.rootfs !== undefined
+      ? ({ kind: "bind", source: record.host.rootfs } as const)
+      : engine.driver.rootMount({ lowers: record.layers, upper: files.upper, work: files.work, disposable });
+  return { host: [], hostAfter: [], container: rootOperations(mount, engine.paths.mountPoint), cleanup: [] };
+}
+
+/** Layers for reading single files: what the container wrote lies above its image. */
+export function rootLayers(engine: Engine, record: ContainerRecord): string[] {
+  if (record.host.rootfs !== undefined) return [record.host.rootfs];
+  return [containerPaths(engine.paths, record.id).upper, ...record.layers];
+}
+
+/** Compiles a container's start. Writes its /etc files and config.json; changes nothing else. */
+export async function prepareStart(
+  engine: Engine,
+  record: ContainerRecord,
+  network: Contribution,
+  options: StartOptions,
+): Promise<Prepared> {
+  const files = containerPaths(engine.paths, record.id);
+  const layers = rootLayers(engine, record);
+  const user = resolveUser(
+    record.config.user,
+    readRootFile(layers, "/etc/passwd"),
+    readRootFile(layers, "/etc/group"),
+    record.host.groupAdd,
+  );
+  const spec = generateSpec({
+    record,
+    user,
+    machine: engine.machine,
+    cgroupName: cgroupName(record.id),
+    mountPoint: engine.paths.mountPoint,
+    files,
+  });
+  writeEtcFiles(engine, record);
+  writeFileSync(files.spec, JSON.stringify(spec), { mode: 0o600 });
+  const cgroup = planCgroup(cgroupName(record.id), spec.linux.resources);
+  if (cgroup.cloneInto !== undefined) spec.linux.namespaces.push({ type: "cgroup" });
+  const operations = compileContainer({
+    spec,
+    storage: storageOf(engine, record, options.disposable),
+    cgroup: cgroupOperations(cgroup),
+    network,
+    seccomp: await seccompProgram(engine, record.host, spec.process.capabilities.bounding),
+    init: record.host.init,
+    fileSources: new Set(
+      spec.mounts.filter(({ type, source }) => type === "bind" && isFile(source)).map(({ source }) => source),
+    ),
+    terminal: record.config.tty ? (options.terminal ?? { rows: 0, columns: 0 }) : undefined,
+  });
+  return {
+    spec,
+    plan: {
+      operations,
+      timings: options.timings,
+      monitor: {
+        tty: record.config.tty,
+        stdin: record.config.openStdin,
+        stdinOnce: record.config.stdinOnce,
+        durable: !options.disposable,
+        session: false,
+        logPath: record.host.logDriver === "none" ? "" : files.log,
+        logMaxSize: record.host.logMaxSize,
+        logMaxFiles: record.host.logMaxFiles,
+        exitPath: files.exit,
+        runDirectory: files.run,
+        oomPath: cgroup.oomPath,
+        detachKeys: options.detachKeys,
+        inherited: 0,
+        cleanupArgv: record.host.autoRemove ? [...engine.self, "cleanup", record.id] : [],
+        cleanupEnv: [
+          `BOCKER_DATA=${engine.paths.data}`,
+          `BOCKER_RUN=${engine.paths.run}`,
+          "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        ],
+      },
+    },
+  };
+}

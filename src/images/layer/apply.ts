@@ -1,0 +1,270 @@
+/**
+ * Applying a layer: the entries of a tar archive become files below a directory.
+ *
+ * Promises: nothing outside that directory is read, written or linked to, whatever the archive says: all
+ * work is relative to descriptors found by RESOLVE_IN_ROOT, no final symlink is followed, and names that
+ * climb out are refused. Every failure is a BockerError that names the entry; what has been written by
+ * then is the caller's to remove. Nothing is synced to disk.
+ *
+ * The directory must not be writable by anyone else meanwhile.
+ */
+import { BockerError } from "../../base/errors.ts";
+import {
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+} from "../../os/constants.ts";
+import {
+  close,
+  ftruncate,
+  mkdirat,
+  mknodat,
+  openat,
+  pwriteAll,
+  symlinkat,
+  withFd,
+  writeAll,
+} from "../../os/files.ts";
+import { fstat, isDirectory, isSymlink, statatIfExists, utimensat } from "../../os/metadata.ts";
+import { removeTree } from "../../os/remove-tree.ts";
+import { isSystemError, SystemError } from "../../os/system-error.ts";
+import { attributesOf, metadataOf } from "./copy-file.ts";
+import { setMetadata, setMetadataAt } from "./file-metadata.ts";
+import { HardLinks } from "./hard-links.ts";
+import { type LayerPath, layerPath, pathBytes, quoted } from "./layer-path.ts";
+import { LayerRoot, openInRoot } from "./layer-root.ts";
+import { LowerLayers } from "./lower-layers.ts";
+import type { TarEntry } from "./tar-entry.ts";
+import type { TarSink } from "./tar-reader.ts";
+import { isMetadataName, isWhiteoutName } from "./whiteout.ts";
+import { Whiteouts } from "./whiteouts.ts";
+
+export interface ApplyOptions {
+  /**
+   * "layer": whiteouts become overlayfs's (character device 0:0, trusted.overlay.opaque). "rootfs":
+   * they remove what earlier layers left in the directory.
+   */
+  mode: "layer" | "rootfs";
+  /**
+   * In mode "layer": the directories of the layers below, topmost first. A hard link to a file that
+   * only they have brings a copy of it into this layer, as overlayfs's copy-up would; a directory that
+   * only the entries' names imply takes over the owner and mode it has there.
+   */
+  lowers?: readonly number[];
+  /** Which attribute makes a directory opaque: "trusted" for overlays of root, "user" for userxattr mounts. */
+  opaqueAttribute?: "trusted.overlay.opaque" | "user.overlay.opaque";
+}
+
+interface OpenFile {
+  fd: number;
+  entry: TarEntry;
+  /** Where the next sequential write would go. */
+  position: number;
+}
+
+/** The BockerError for whatever went wrong with an entry. */
+function entryError(entry: TarEntry, error: unknown): BockerError {
+  const what = `layer entry ${quoted(entry.name)}`;
+  if (error instanceof BockerError) return error;
+  if (!(error instanceof SystemError)) return new BockerError("internal", what, { cause: error });
+  const message = `${what}: ${error.message}`;
+  if (isSystemError(error, "ENOSPC", "EDQUOT")) return new BockerError("no-space", message, { cause: error });
+  if (isSystemError(error, "EPERM", "EACCES", "EROFS"))
+    return new BockerError("denied", message, { cause: error });
+  const impossible = ["ELOOP", "ENAMETOOLONG", "ENOTDIR", "ENOENT", "EEXIST", "EINVAL", "EMLINK", "EISDIR"];
+  const code = isSystemError(error, ...impossible) ? "corrupt" : "internal";
+  return new BockerError(code, message, { cause: error });
+}
+
+export class LayerApplier implements TarSink {
+  readonly #root: number;
+  readonly #directories: LayerRoot;
+  readonly #whiteouts: Whiteouts;
+  readonly #links: HardLinks;
+  readonly #lowers: LowerLayers;
+  /** Times of directories, set last: every file that is made in one changes them. */
+  readonly #directoryTimes = new Map<string, { path: LayerPath; entry: TarEntry; identity: string }>();
+  #open: OpenFile | undefined;
+
+  /** `root` is the directory's descriptor (O_RDONLY) and stays the caller's. */
+  constructor(root: number, options: ApplyOptions) {
+    this.#root = root;
+    this.#lowers = new LowerLayers(options.lowers ?? []);
+    this.#directories = new LayerRoot(root, (fd, path) => this.#inherit(fd, path));
+    this.#whiteouts = new Whiteouts(this.#directories, options);
+    this.#links = new HardLinks(this.#directories, this.#lowers);
+  }
+
+  entry(entry: TarEntry): void {
+    try {
+      this.#apply(entry);
+    } catch (error) {
+      throw entryError(entry, error);
+    }
+  }
+
+  data(bytes: Buffer, position: number): void {
+    const file = this.#open;
+    if (file === undefined) return;
+    try {
+      if (position === file.position) writeAll(file.fd, bytes);
+      else pwriteAll(file.fd, bytes, position);
+      // A write behind a hole did not move the descriptor: from there on, positions are explicit.
+      file.position = position === file.position ? position + bytes.length : -1;
+    } catch (error) {
+      throw entryError(file.entry, error);
+    }
+  }
+
+  end(): void {
+    const file = this.#open;
+    if (file === undefined) return;
+    this.#open = undefined;
+    try {
+      withFd(file.fd, (fd) => {
+        if (file.entry.extents !== undefined) ftruncate(fd, file.entry.size);
+        setMetadata(fd, file.entry, true);
+      });
+    } catch (error) {
+      throw entryError(file.entry, error);
+    }
+  }
+
+  /** After the archive's end: sets the times of all directories. */
+  finish(): void {
+    for (const { path, entry, identity } of this.#directoryTimes.values()) {
+      const fd = this.#directories.existingDirectory(path);
+      if (fd === undefined) continue;
+      withFd(fd, () => {
+        // A later entry may have put something else there.
+        if (fstat(fd).identity === identity) utimensat(fd, ".", entry.mtime, entry.mtime);
+      });
+    }
+    this.close();
+  }
+
+  /** Closes all descriptors: after a failure too. */
+  close(): void {
+    if (this.#open !== undefined) close(this.#open.fd);
+    this.#open = undefined;
+    this.#directories.forget();
+  }
+
+  #apply(entry: TarEntry): void {
+    const path = layerPath(entry.name);
+    if (path.length === 0) {
+      // The root can be described, but never become something else (CVE-2021-29136).
+      if (entry.type !== "directory")
+        throw new BockerError("corrupt", "the root of a layer is not a directory");
+      this.#describeDirectory(openat(this.#root, ".", O_RDONLY | O_DIRECTORY), path, entry);
+      return;
+    }
+    if (path.some(isMetadataName) && !this.#whiteouts.isOpaqueName(path)) return;
+    const name = path.at(-1)!;
+    const parentPath = path.slice(0, -1);
+    if (parentPath.some(isWhiteoutName)) {
+      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is below a whiteout`);
+    }
+    if (isWhiteoutName(name)) {
+      this.#whiteouts.apply(path);
+      return;
+    }
+    const parent = this.#directories.directory(parentPath);
+    this.#whiteouts.keep(path);
+    this.#create(parent, path, name, entry);
+  }
+
+  /** Makes the entry; where something is in the way, it goes first, unless both are directories. */
+  #create(parent: number, path: LayerPath, name: Buffer, entry: TarEntry): void {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        this.#make(parent, path, name, entry);
+        return;
+      } catch (error) {
+        if (attempt > 0 || !isSystemError(error, "EEXIST")) throw error;
+      }
+      const existing = statatIfExists(parent, name);
+      if (existing !== undefined && entry.type === "directory" && isDirectory(existing)) {
+        this.#describeDirectory(this.#openDirectory(parent, name), path, entry);
+        return;
+      }
+      const wasWhiteout = existing !== undefined && this.#whiteouts.isWhiteout(existing);
+      removeTree(parent, name);
+      if (existing !== undefined && (isDirectory(existing) || isSymlink(existing))) {
+        // It may have been part of a path that is still open.
+        this.#directories.forget();
+        parent = this.#directories.directory(path.slice(0, -1));
+      }
+      if (wasWhiteout && entry.type === "directory") {
+        this.#make(parent, path, name, entry);
+        withFd(this.#openDirectory(parent, name), (fd) => this.#whiteouts.makeOpaque(fd));
+        return;
+      }
+    }
+  }
+
+  #make(parent: number, path: LayerPath, name: Buffer, entry: TarEntry): void {
+    switch (entry.type) {
+      case "file":
+        this.#open = {
+          fd: openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
+          entry,
+          position: 0,
+        };
+        return;
+      case "directory":
+        mkdirat(parent, name, 0o700);
+        this.#describeDirectory(this.#openDirectory(parent, name), path, entry);
+        return;
+      case "symlink":
+        symlinkat(entry.linkName, parent, name);
+        setMetadataAt(parent, name, entry, true);
+        return;
+      case "hardlink":
+        this.#links.make(path, entry);
+        return;
+      default:
+        this.#makeSpecial(parent, name, entry);
+    }
+  }
+
+  #makeSpecial(parent: number, name: Buffer, entry: TarEntry): void {
+    const types = { character: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
+    const type = types[entry.type as keyof typeof types];
+    if (type === S_IFCHR && entry.major === 0 && entry.minor === 0) {
+      // Overlayfs would take it for a whiteout.
+      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is a character device 0:0`);
+    }
+    mknodat(parent, name, type | 0o600, entry.major, entry.minor);
+    setMetadataAt(parent, name, entry, false);
+  }
+
+  #openDirectory(parent: number, name: Buffer): number {
+    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  }
+
+  #describeDirectory(fd: number, path: LayerPath, entry: TarEntry): void {
+    withFd(fd, () => {
+      setMetadata(fd, entry, false);
+      const key = pathBytes(path).toString("latin1");
+      this.#directoryTimes.set(key, { path, entry, identity: fstat(fd).identity });
+    });
+  }
+
+  /** A directory that no entry describes looks as it does below this layer. */
+  #inherit(fd: number, path: LayerPath): void {
+    const lower = this.#lowers.find(path);
+    if (lower === undefined) return;
+    withFd(lower.fd, () => {
+      if (!isDirectory(lower.stat)) return;
+      const attributes = withFd(openInRoot(lower.root, path, O_RDONLY | O_DIRECTORY), attributesOf);
+      setMetadata(fd, metadataOf(lower.stat, attributes), true);
+    });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * A compressed layer, in one pass: stored as a blob, verified, and applied to a directory.
+ *
+ * Promises: when it resolves, the blob is durable in the store, its size, its digest and the digest of
+ * the uncompressed archive are what was expected, and the directory holds the layer (not yet synced).
+ * When it rejects, the blob is not in the store through this call and the directory is empty.
+ */
+import { createHash } from "node:crypto";
+import { type Digest, digestFromHex } from "../../base/digest.ts";
+import { BockerError } from "../../base/errors.ts";
+import { emptyDirectory } from "../../os/remove-tree.ts";
+import type { ContentStore, ExpectedBlob, Ingest } from "../store.ts";
+import { type ApplyOptions, LayerApplier } from "./apply.ts";
+import { inflate } from "./inflate.ts";
+import { TarReader, type TarSink } from "./tar-reader.ts";
+
+/** Docker's words for what happens to a layer. */
+export type LayerPhase = "Downloading" | "Extracting" | "Pull complete";
+
+/** `current` is in compressed bytes; called often. */
+export type LayerProgress = (phase: LayerPhase, current: number, total: number) => void;
+
+export interface UnpackRequest extends ApplyOptions {
+  /** The compressed bytes, all of them. */
+  source: AsyncIterable<Uint8Array>;
+  expected: ExpectedBlob;
+  /** The digest of the uncompressed archive; undefined for what `docker import` reads. */
+  diffId?: Digest;
+  /** An empty directory (O_RDONLY), the caller's to close and to sync. */
+  directory: number;
+  /** Leave out to apply what is in the store already. */
+  store?: ContentStore;
+  progress?: LayerProgress;
+  signal?: AbortSignal;
+}
+
+export interface UnpackedLayer {
+  diffId: Digest;
+  /** Bytes of the uncompressed archive. */
+  archiveSize: number;
+  /** Bytes of regular files, holes included: what `docker history` shows. */
+  size: number;
+}
+
+/** Passes everything on and adds up the sizes of files. */
+class Counting implements TarSink {
+  readonly #sink: TarSink;
+  size = 0;
+
+  constructor(sink: TarSink) {
+    this.#sink = sink;
+  }
+
+  entry(entry: Parameters<TarSink["entry"]>[0]): void {
+    this.size += entry.size;
+    this.#sink.entry(entry);
+  }
+
+  data(bytes: Buffer, position: number): void {
+    this.#sink.data(bytes, position);
+  }
+
+  end(): void {
+    this.#sink.end();
+  }
+}
+
+/** The source, written to `ingest` on its way. */
+async function* stored(
+  request: UnpackRequest,
+  ingest: Ingest | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  const { expected, progress, signal } = request;
+  let current = 0;
+  for await (const chunk of request.source) {
+    if (signal?.aborted === true) throw new BockerError("interrupted", "interrupted");
+    ingest?.write(chunk);
+    current += chunk.length;
+    progress?.("Downloading", current, expected.size);
+    yield chunk;
+  }
+  progress?.("Extracting", expected.size, expected.size);
+}
+
+/** See the top of this file. */
+export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer> {
+  const applier = new LayerApplier(request.directory, request);
+  const counting = new Counting(applier);
+  const reader = new TarReader(counting);
+  const hash = createHash("sha256");
+  const ingest = request.store?.ingest(request.expected);
+  let archiveSize = 0;
+  try {
+    for await (const chunk of inflate(stored(request, ingest))) {
+      hash.update(chunk);
+      archiveSize += chunk.length;
+      reader.write(chunk);
+    }
+    reader.finish();
+    applier.finish();
+    const diffId = digestFromHex(hash.digest("hex"));
+    if (request.diffId !== undefined && diffId !== request.diffId) {
+      throw new BockerError(
+        "corrupt",
+        `the layer's diff id is ${diffId}, but its image says ${request.diffId}`,
+      );
+    }
+    ingest?.commit();
+    request.progress?.("Pull complete", request.expected.size, request.expected.size);
+    return { diffId, archiveSize, size: counting.size };
+  } catch (error) {
+    applier.close();
+    emptyDirectory(request.directory);
+    ingest?.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The host's side of a published port: a socket that holds it. The firewall would take the packets without it, but
+ * then a program of the host could listen on the same port and never hear anything. Whoever watches
+ * the container inherits the descriptor; the port is free again when that process ends, however it ends.
+ */
+import { BockerError } from "../../base/errors.ts";
+import { parseIpv4 } from "../../base/ipv4.ts";
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM } from "../../os/constants.ts";
+import { native } from "../../os/native.ts";
+import { dumpElements, parseElements } from "../../os/netlink/nftables.ts";
+import { NetlinkError, NetlinkSocket } from "../../os/netlink/socket.ts";
+import type { PortRequest, Protocol, PublishedPort } from "../ports.ts";
+import { parsePublished, TABLE } from "./firewall.ts";
+
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_SCTP = 132;
+const EACCES = 13;
+const EADDRINUSE = 98;
+const EADDRNOTAVAIL = 99;
+
+export interface HeldPort {
+  /** CLOEXEC. -1 for a protocol this kernel has no sockets of: then nothing is held. */
+  readonly fd: number;
+  readonly hostPort: number;
+}
+
+/** Tries to hold a port (0: any). Returns -errno when it cannot. */
+function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | number {
+  const type = (protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
+  const fd = native().socket(AF_INET, type, protocol === "sctp" ? IPPROTO_SCTP : 0);
+  if (fd < 0) return protocol === "sctp" ? { fd: -1, hostPort: port } : fd;
+  // struct sockaddr_in.
+  const address = new Uint8Array(16);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port, false);
+  address.set(parseIpv4(hostIp), 4);
+  // A listening TCP socket excludes others even with SO_REUSEADDR, which lets it pass old connections in
+  // TIME_WAIT. UDP has neither.
+  if (protocol !== "udp") native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0));
+  let result = native().bind(fd, address);
+  if (result >= 0 && protocol !== "udp") result = native().listen(fd, 1);
+  if (result >= 0) result = native().getsockname(fd, address);
+  if (result < 0) {
+    native().close(fd);
+    return result;
+  }
+  return { fd, hostPort: view.getUint16(2, false) };
+}
+
+/** Is the port held by a socket of any process? It may be so a moment later. */
+export function portInUse(protocol: Protocol, hostIp: string, port: number): boolean {
+  const held = hold(protocol, hostIp, port);
+  if (typeof held === "number") return held === -EADDRINUSE;
+  if (held.fd >= 0) native().close(held.fd);
+  return false;
+}
+
+/** What bocker's table publishes now; nothing when there is no table. */
+export function listPublished(): PublishedPort[] {
+  using socket = new NetlinkSocket("nftables");
+  try {
+    return ["ports", "ports_any"].flatMap((map) =>
+      socket
+        .query(dumpElements(TABLE, map), `list the published ports in ${map}`)
+        .flatMap(parseElements)
+        .flatMap((element) => parsePublished(element) ?? []),
+    );
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === "not-found") return [];
+    throw error;
+  }
+}
+
+/** Does bocker itself publish the port, on this or on every address? */
+function publishedByBocker(protocol: Protocol, hostIp: string, port: number): boolean {
+  return listPublished().some(
+    (other) =>
+      other.protocol === protocol &&
+      other.hostPort === port &&
+      (other.hostIp === hostIp || other.hostIp === "0.0.0.0" || hostIp === "0.0.0.0"),
+  );
+}
+
+/**
+ * Holds a host port for the request: the one asked for, the first free one of a range, or any free one.
+ * Throws "conflict" with Docker's words when none is free, "invalid" when the host has no such address.
+ */
+export function holdHostPort(request: PortRequest, containerIp: string): HeldPort {
+  const { protocol, hostIp, hostPortFirst, hostPortLast, containerPort } = request;
+  for (let port = hostPortFirst; ; port++) {
+    const held = hold(protocol, hostIp, port);
+    if (typeof held !== "number") return held;
+    if (held === -EADDRINUSE && port < hostPortLast) continue;
+    const what = `failed to bind host port for ${hostIp}:${port}:${containerIp}:${containerPort}/${protocol}`;
+    if (held === -EADDRNOTAVAIL) throw new BockerError("invalid", `${what}: cannot assign requested address`);
+    if (held === -EACCES) throw new BockerError("denied", `${what}: permission denied`);
+    if (held !== -EADDRINUSE) throw new BockerError("start-failed", `${what}: errno ${-held}`);
+    throw new BockerError(
+      "conflict",
+      publishedByBocker(protocol, hostIp, port)
+        ? `Bind for ${hostIp}:${port} failed: port is already allocated`
+        : `${what}: address already in use`,
+    );
+  }
+}

@@ -1,0 +1,177 @@
+/** A container's record as an OCI runtime specification, with Docker's defaults. */
+import { BockerError } from "../../base/errors.ts";
+import type { ContainerRecord, MountPoint } from "../../spec/container.ts";
+import type { RuntimeMount, RuntimeNamespace, RuntimeProcess, RuntimeSpec } from "../../spec/runtime.ts";
+import { selectCapabilities } from "./capabilities.ts";
+import { DEFAULT_DEVICES, DEFAULT_PATH, defaultMounts, MASKED_PATHS, READONLY_PATHS } from "./defaults.ts";
+import { resourcesOf } from "./resources.ts";
+import { sysctlsOf } from "./sysctls.ts";
+import type { ResolvedUser } from "./user.ts";
+
+/** What the specification needs to know of this machine. */
+export interface Machine {
+  processors: number;
+  /** Capabilities that the engine itself has in its bounding set. */
+  capabilities: bigint;
+  /** The engine's own hard limit on open files. */
+  openFiles: number;
+  /** /sys/devices/system/cpu/cpu* with a thermal_throttle directory. */
+  thermalPaths: string[];
+  exists: (path: string) => boolean;
+}
+
+export interface SpecInput {
+  record: ContainerRecord;
+  user: ResolvedUser;
+  machine: Machine;
+  cgroupName: string;
+  mountPoint: string;
+  /** Paths of the files that the engine makes for /etc. */
+  files: { hosts: string; hostname: string; resolv: string };
+}
+
+/** Daemonless, so not "whatever the daemon had": what Docker's package sets, as far as it may be raised. */
+const OPEN_FILES = 1048576;
+
+/** Environment variables, the last of a name winning, in the order of first appearance. */
+export function mergeEnvironment(...lists: string[][]): string[] {
+  const values = new Map<string, string>();
+  for (const entry of lists.flat()) values.set(entry.split("=", 1)[0] ?? "", entry);
+  return [...values.values()];
+}
+
+/** PATH, HOSTNAME, TERM and HOME as Docker sets them, where the image and the user have not. */
+export function processEnvironment(
+  configured: string[],
+  options: { hostname: string; home: string; tty: boolean },
+): string[] {
+  const base = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${options.hostname}`];
+  if (options.tty) base.push("TERM=xterm");
+  const merged = mergeEnvironment(base, configured);
+  return merged.some((entry) => entry.startsWith("HOME=")) ? merged : [...merged, `HOME=${options.home}`];
+}
+
+/** Permitted and effective only for root, as execve would have it; nothing inheritable, ever. */
+export function processCapabilities(bounding: string[], uid: number): RuntimeProcess["capabilities"] {
+  const held = uid === 0 ? bounding : [];
+  return { bounding, effective: held, permitted: held, inheritable: [], ambient: [] };
+}
+
+function processOf({ record, user, machine }: SpecInput): RuntimeProcess {
+  const { config, host } = record;
+  const bounding = selectCapabilities(
+    { add: host.capAdd, drop: host.capDrop, privileged: host.privileged },
+    machine.capabilities,
+  );
+  const hasNofile = host.ulimits.some(({ name }) => name === "nofile");
+  const nofile = Math.min(OPEN_FILES, machine.openFiles);
+  return {
+    terminal: config.tty,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.groups, umask: 0o022 },
+    args: [...config.entrypoint, ...config.cmd],
+    env: processEnvironment(config.env, { hostname: config.hostname, home: user.home, tty: config.tty }),
+    cwd: config.workingDir === "" ? "/" : config.workingDir,
+    capabilities: processCapabilities(bounding, user.uid),
+    rlimits: [
+      ...(hasNofile ? [] : [{ type: "RLIMIT_NOFILE", soft: nofile, hard: nofile }]),
+      ...host.ulimits.map(({ name, soft, hard }) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft, hard })),
+    ],
+    noNewPrivileges: host.noNewPrivileges,
+    oomScoreAdj: host.oomScoreAdj,
+  };
+}
+
+function userMount(mount: MountPoint, readonlyRoot: boolean): RuntimeMount {
+  if (mount.type === "tmpfs")
+    return {
+      destination: mount.destination,
+      type: "tmpfs",
+      source: "tmpfs",
+      options: [
+        "noexec",
+        "nosuid",
+        "nodev",
+        ...mount.options,
+        ...(mount.readOnly && !readonlyRoot ? ["ro"] : []),
+      ],
+    };
+  return {
+    destination: mount.destination,
+    type: "bind",
+    source: mount.source,
+    options: [
+      "rbind",
+      mount.propagation === "" ? "rprivate" : mount.propagation,
+      ...(mount.readOnly ? ["ro"] : []),
+    ],
+  };
+}
+
+function etcMounts({ files, record }: SpecInput): RuntimeMount[] {
+  const options = ["bind", "rprivate", ...(record.host.readonlyRoot ? ["ro"] : [])];
+  return (
+    [
+      ["/etc/resolv.conf", files.resolv],
+      ["/etc/hostname", files.hostname],
+      ["/etc/hosts", files.hosts],
+    ] as const
+  ).map(([destination, source]) => ({ destination, type: "bind", source, options }));
+}
+
+/** A user's mount at the same place takes the engine's own away; deeper ones come later. */
+function mountsOf(input: SpecInput): RuntimeMount[] {
+  const { record } = input;
+  const { privileged } = record.host;
+  const own = record.mounts.map((mount) => userMount(mount, record.host.readonlyRoot));
+  const taken = new Set(own.map(({ destination }) => destination));
+  for (const destination of taken)
+    if (destination === "/" || destination === "/proc")
+      throw new BockerError("invalid", `invalid mount: destination can't be '${destination}'`);
+  const engine = defaultMounts(record.host.shmSize)
+    .filter(({ destination }) => !taken.has(destination))
+    .map((mount) =>
+      privileged && (mount.type === "sysfs" || mount.type === "cgroup")
+        ? { ...mount, options: mount.options.filter((option) => option !== "ro") }
+        : mount,
+    );
+  const etc = etcMounts(input).filter(({ destination }) => !taken.has(destination));
+  const depth = ({ destination }: RuntimeMount) => destination.split("/").length;
+  return [...engine, ...[...own].sort((a, b) => depth(a) - depth(b)), ...etc];
+}
+
+function namespacesOf(networkMode: string): RuntimeNamespace[] {
+  const namespaces: RuntimeNamespace[] = [
+    { type: "mount" },
+    { type: "uts" },
+    { type: "ipc" },
+    { type: "pid" },
+  ];
+  if (networkMode.startsWith("container:")) namespaces.push({ type: "network", path: networkMode });
+  else if (networkMode !== "host") namespaces.push({ type: "network" });
+  return namespaces;
+}
+
+/** The specification. Throws BockerError "invalid" for values that Docker refuses. */
+export function generateSpec(input: SpecInput): RuntimeSpec {
+  const { record, machine } = input;
+  const { host, config } = record;
+  const unmasked = host.privileged || host.unmaskedPaths;
+  return {
+    ociVersion: "1.2.0",
+    root: { path: input.mountPoint, readonly: host.readonlyRoot },
+    hostname: config.hostname,
+    ...(config.domainname === "" ? {} : { domainname: config.domainname }),
+    process: processOf(input),
+    mounts: mountsOf(input),
+    linux: {
+      namespaces: namespacesOf(host.networkMode),
+      devices: [...DEFAULT_DEVICES, ...host.devices.map(({ access: _, ...device }) => device)],
+      maskedPaths: unmasked ? [] : [...MASKED_PATHS, ...machine.thermalPaths],
+      readonlyPaths: unmasked ? [] : [...READONLY_PATHS],
+      sysctl: sysctlsOf(host.sysctls, host.networkMode, machine.exists),
+      resources: resourcesOf(host, machine.processors),
+      cgroupsPath: input.cgroupName,
+      rootfsPropagation: "rprivate",
+    },
+  };
+}

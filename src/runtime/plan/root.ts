@@ -1,0 +1,115 @@
+/** The container's root as operations: how the storage driver's mount becomes SLOT_ROOT. */
+import { O_CLOEXEC } from "../../os/constants.ts";
+import { MS_PRIVATE } from "./mounts.ts";
+import { type Group, KIND_EXISTING, type Operation } from "./operation.ts";
+import { SLOT_HOST, SLOT_ROOT } from "./slots.ts";
+
+/** What this needs to know of a storage driver's answer (storage/driver.ts, RootMount). */
+export type RootMountRequest =
+  | { kind: "fsmount"; type: string; options: [string, string][] }
+  | { kind: "mount"; type: string; directory: string; data: string }
+  | { kind: "bind"; source: string };
+
+const AT_RECURSIVE = 0x8000;
+const OPEN_TREE_CLONE = 1;
+const storage: { phase: "container"; group: Group } = { phase: "container", group: "storage" };
+
+function attached(mountPoint: string): Operation[] {
+  return [
+    {
+      ...storage,
+      op: "open_root",
+      what: "open the host's root",
+      why: "the new root is attached below it",
+      slot: SLOT_HOST,
+      path: "/",
+    },
+    {
+      ...storage,
+      op: "move_mount",
+      what: `attach it at ${mountPoint}`,
+      why: "in this mount namespace only: the host's mount table stays as it is",
+      slot: SLOT_ROOT,
+      root: SLOT_HOST,
+      path: mountPoint,
+      kind: KIND_EXISTING,
+      resolve: 0,
+      overProc: false,
+    },
+    {
+      ...storage,
+      op: "close",
+      what: "close the host's root",
+      why: "nothing of it is needed any more",
+      slot: SLOT_HOST,
+    },
+  ];
+}
+
+const PRIVATE: Operation = {
+  ...storage,
+  op: "mount_setattr",
+  what: "make it private",
+  why: "mounts below it are nobody else's business",
+  slot: SLOT_ROOT,
+  set: 0,
+  clear: 0,
+  propagation: MS_PRIVATE,
+  recursive: false,
+};
+
+/** Operations that leave the root attached at `mountPoint`, and open in SLOT_ROOT. */
+export function rootOperations(mount: RootMountRequest, mountPoint: string): Operation[] {
+  if (mount.kind === "fsmount")
+    return [
+      {
+        ...storage,
+        op: "fsmount",
+        what: `make the ${mount.type} of ${mount.options.filter(([key]) => key === "lowerdir+").length} read-only layers and one to write to`,
+        why: "copy-on-write: what the container changes goes to its own directory",
+        slot: SLOT_ROOT,
+        type: mount.type,
+        attributes: 0,
+        options: mount.options,
+      },
+      ...attached(mountPoint),
+      PRIVATE,
+    ];
+  if (mount.kind === "bind")
+    return [
+      {
+        ...storage,
+        op: "open_tree",
+        what: `clone the tree at ${mount.source}`,
+        why: "--rootfs: the directory itself is the root, and what the container changes stays",
+        slot: SLOT_ROOT,
+        path: mount.source,
+        flags: OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE,
+      },
+      ...attached(mountPoint),
+      PRIVATE,
+    ];
+  return [
+    {
+      ...storage,
+      op: "mount",
+      what: `mount the ${mount.type}`,
+      why: "copy-on-write: what the container changes goes to its own directory",
+      directory: mount.directory,
+      source: mount.type,
+      target: mountPoint,
+      type: mount.type,
+      flags: 0,
+      data: mount.data,
+    },
+    {
+      ...storage,
+      op: "open_root",
+      what: "open it",
+      why: "everything is resolved inside it",
+      slot: SLOT_ROOT,
+      path: mountPoint,
+    },
+    PRIVATE,
+  ];
+}

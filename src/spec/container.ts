@@ -1,0 +1,135 @@
+/** A container as it was asked for, in the terms of Docker's API (ContainerConfig, HostConfig). */
+import type { RuntimeDevice } from "./runtime.ts";
+
+export interface ContainerConfig {
+  hostname: string;
+  domainname: string;
+  user: string;
+  tty: boolean;
+  openStdin: boolean;
+  stdinOnce: boolean;
+  env: string[];
+  /** What follows the entrypoint. */
+  cmd: string[];
+  entrypoint: string[];
+  /** As it was typed. */
+  image: string;
+  labels: Record<string, string>;
+  workingDir: string;
+  stopSignal: string;
+  /** seconds */
+  stopTimeout: number;
+  /** such as "80/tcp" */
+  exposedPorts: string[];
+}
+
+/** A container's port and where it shall be reachable. */
+export interface PortBinding {
+  protocol: "tcp" | "udp" | "sctp";
+  containerPort: number;
+  /** "0.0.0.0" for every address of the host. */
+  hostIp: string;
+  /** The first free one of these; both 0 for any. */
+  hostPortFirst: number;
+  hostPortLast: number;
+}
+
+/** Where a port of a running container is reachable. */
+export interface PublishedPort {
+  protocol: "tcp" | "udp" | "sctp";
+  containerPort: number;
+  hostIp: string;
+  hostPort: number;
+}
+
+export interface MountPoint {
+  type: "bind" | "volume" | "tmpfs";
+  /** The volume's name; "" for others. */
+  name: string;
+  /** The directory on the host; "" for tmpfs. */
+  source: string;
+  destination: string;
+  readOnly: boolean;
+  /** Mount options beyond ro and rw. */
+  options: string[];
+  propagation: string;
+}
+
+export interface Ulimit {
+  name: string;
+  soft: number;
+  hard: number;
+}
+
+export interface HostConfig {
+  autoRemove: boolean;
+  /** bridge, host, none or container:ID */
+  networkMode: string;
+  ports: PortBinding[];
+  capAdd: string[];
+  capDrop: string[];
+  privileged: boolean;
+  noNewPrivileges: boolean;
+  /** "default", "unconfined", or a profile's JSON text */
+  seccomp: string;
+  /** systempaths=unconfined */
+  unmaskedPaths: boolean;
+  readonlyRoot: boolean;
+  shmSize: number;
+  /** bytes; undefined is no limit */
+  memory: number | undefined;
+  memorySwap: number | undefined;
+  memoryReservation: number | undefined;
+  /** billionths of a processor */
+  nanoCpus: number | undefined;
+  cpuShares: number | undefined;
+  cpusetCpus: string | undefined;
+  cpusetMems: string | undefined;
+  pidsLimit: number | undefined;
+  ulimits: Ulimit[];
+  sysctls: Record<string, string>;
+  devices: (RuntimeDevice & { access: string })[];
+  groupAdd: string[];
+  init: boolean;
+  dns: string[];
+  dnsSearch: string[];
+  dnsOptions: string[];
+  extraHosts: string[];
+  oomScoreAdj: number;
+  logDriver: "json-file" | "none";
+  logMaxSize: number;
+  logMaxFiles: number;
+  /** --rootfs: a directory of the host as the root; undefined with an image */
+  rootfs: string | undefined;
+}
+
+/** Where a container is on a network. */
+export interface NetworkAttachment {
+  network: string;
+  address: string;
+  prefix: number;
+  gateway: string;
+  mac: string;
+  published: PublishedPort[];
+}
+
+/** What is kept of a container in the database. */
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  /** RFC 3339 with nanoseconds */
+  created: string;
+  imageId: string;
+  /** Chain ids of the layers, the topmost first; empty with `rootfs`. */
+  layers: string[];
+  config: ContainerConfig;
+  host: HostConfig;
+  mounts: MountPoint[];
+  attachment: NetworkAttachment | undefined;
+}
+
+/** What happened to it; derived from its files, never stored. */
+export type ContainerState =
+  | { status: "created" }
+  | { status: "running"; pid: number; monitor: number; started: string }
+  | { status: "exited"; code: number; oomKilled: boolean; finished: string; error?: string };

@@ -1,0 +1,91 @@
+/** Containers' records: unique names, ids found by prefix. */
+import { BockerError } from "../base/errors.ts";
+import { NAME_PATTERN, newName } from "../base/ids.ts";
+import type { Database, SqlRow } from "../os/sqlite.ts";
+import type { ContainerRecord } from "../spec/container.ts";
+
+function recordOf(row: SqlRow): ContainerRecord {
+  return JSON.parse(String(row["record"])) as ContainerRecord;
+}
+
+export class ContainerTable {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Adds a record. An empty name is replaced by a generated one that is free. Call in a transaction.
+   * @throws BockerError "conflict" with Docker's words when the name is taken
+   */
+  insert(record: ContainerRecord): void {
+    const taken = this.#database.prepare("SELECT id FROM containers WHERE name = ?");
+    if (record.name === "") {
+      let attempt = 0;
+      do record.name = newName(attempt++);
+      while (taken.get(record.name) !== undefined);
+    } else {
+      if (!NAME_PATTERN.test(record.name))
+        throw new BockerError(
+          "invalid",
+          `Invalid container name (${record.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+        );
+      const other = taken.get(record.name);
+      if (other !== undefined)
+        throw new BockerError(
+          "conflict",
+          `Conflict. The container name "/${record.name}" is already in use by container "${other["id"]}". You have to remove (or rename) that container to be able to reuse that name.`,
+        );
+    }
+    this.#database
+      .prepare("INSERT INTO containers (id, name, image, created, record) VALUES (?, ?, ?, ?, ?)")
+      .run(record.id, record.name, record.imageId, record.created, JSON.stringify(record));
+  }
+
+  update(record: ContainerRecord): void {
+    this.#database
+      .prepare("UPDATE containers SET name = ?, record = ? WHERE id = ?")
+      .run(record.name, JSON.stringify(record), record.id);
+  }
+
+  delete(id: string): void {
+    this.#database.prepare("DELETE FROM containers WHERE id = ?").run(id);
+  }
+
+  /** Newest first. */
+  list(): ContainerRecord[] {
+    return this.#database.prepare("SELECT record FROM containers ORDER BY created DESC").all().map(recordOf);
+  }
+
+  get(id: string): ContainerRecord | undefined {
+    const row = this.#database.prepare("SELECT record FROM containers WHERE id = ?").get(id);
+    return row === undefined ? undefined : recordOf(row);
+  }
+
+  usingImage(image: string): ContainerRecord[] {
+    return this.#database.prepare("SELECT record FROM containers WHERE image = ?").all(image).map(recordOf);
+  }
+
+  /**
+   * A full id, a name (with or without Docker's leading slash), or a prefix of an id: in that order.
+   * @throws BockerError "not-found", or "conflict" for a prefix of several ids
+   */
+  find(reference: string): ContainerRecord {
+    const name = reference.replace(/^\//, "");
+    const exact = this.#database
+      .prepare("SELECT record FROM containers WHERE id = ? OR name = ?")
+      .get(reference, name);
+    if (exact !== undefined) return recordOf(exact);
+    const matches = /^[0-9a-f]{1,64}$/.test(reference)
+      ? this.#database
+          .prepare("SELECT record FROM containers WHERE id >= ? AND id < ? LIMIT 2")
+          .all(reference, `${reference}g`)
+      : [];
+    if (matches.length > 1)
+      throw new BockerError("conflict", `multiple IDs found with provided prefix: ${reference}`);
+    const [match] = matches;
+    if (match === undefined) throw new BockerError("not-found", `No such container: ${reference}`);
+    return recordOf(match);
+  }
+}

@@ -1,0 +1,59 @@
+/** What a container is doing, from what its monitor wrote and what the kernel says. */
+import { existsSync, readFileSync } from "node:fs";
+import type { ContainerState } from "../spec/container.ts";
+import { containerPaths, type Paths } from "./paths.ts";
+
+/** Kept by the monitor in the run directory (write_state in launcher/main.c). */
+interface MonitorState {
+  pid: number;
+  pidStart: number;
+  monitor: number;
+  monitorStart: number;
+  started: string;
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as T;
+  } catch {
+    // Missing, or cut off by a crash: both mean that nothing is known from it.
+    return undefined;
+  }
+}
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot: a pid and this name one process for ever. */
+export function processStart(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie runs nothing any more.
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The state of a container now. */
+export function readState(paths: Paths, id: string): ContainerState {
+  const files = containerPaths(paths, id);
+  const running = readJson<MonitorState>(files.state);
+  const exit = readJson<{ code: number; oom: boolean; finished: string }>(files.exit);
+  if (exit === undefined && running !== undefined && processStart(running.pid) === running.pidStart)
+    return { status: "running", pid: running.pid, monitor: running.monitor, started: running.started };
+  if (exit !== undefined)
+    return { status: "exited", code: exit.code, oomKilled: exit.oom, finished: exit.finished };
+  if (!existsSync(files.started)) return { status: "created" };
+  // It ran, and neither it nor a record of its end is left: the machine or the monitor died.
+  return {
+    status: "exited",
+    code: 255,
+    oomKilled: false,
+    finished: running?.started ?? "0001-01-01T00:00:00Z",
+    error: "the container's monitor ended before it could record how the container ended",
+  };
+}
+
+/** When the container was started last; undefined when never. */
+export function startedAt(paths: Paths, id: string): string | undefined {
+  return readJson<MonitorState>(containerPaths(paths, id).state)?.started;
+}
