@@ -207,9 +207,11 @@ static void prepare(void)
 	if (e < 0)
 		fail(UINT32_MAX, e);
 	close_fd(PLAN_FD);
-	for (uint64_t i = 0; i < monitor.config.inherited && i < PLAN_SLOTS; i++) {
-		context.slots[i] = (int)(INHERITED_FD + i);
-		SYS(fcntl, context.slots[i], 2, 1);
+	/* More than there are slots for are host ports, which only need to be held. */
+	for (uint64_t i = 0; i < monitor.config.inherited; i++) {
+		if (SLOT_INHERITED + i < PLAN_SLOTS)
+			context.slots[SLOT_INHERITED + i] = (int)(INHERITED_FD + i);
+		SYS(fcntl, INHERITED_FD + i, 2 /* F_SETFD */, 1);
 	}
 	if (plan.header->flags & PLAN_TIMINGS) {
 		long at = SYS(mmap, 0, (PLAN_MAX_OPS + 1) * 8, 3 /* PROT_READ|WRITE */, 0x21 /* MAP_SHARED|ANONYMOUS */, -1, 0);

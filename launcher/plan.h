@@ -9,6 +9,7 @@
 
 #define PLAN_MAGIC 0x314b4342u /* "BCK1" */
 #define PLAN_SLOTS 64
+#define SLOT_INHERITED 32 /* the first descriptor that the engine passed; others follow */
 #define PLAN_MAX_OPS 4096
 
 /* When an operation runs, and in which process. */

@@ -7,6 +7,7 @@ import type { ContainerConfig, ContainerRecord, HostConfig, MountPoint } from ".
 import { containerPaths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
+import { defaultHostname } from "./network.ts";
 
 /** What was asked for; what is left out comes from the image, then from Docker's defaults. */
 export interface CreateRequest {
@@ -46,7 +47,7 @@ function configOf(id: string, request: CreateRequest): ContainerConfig {
   if (request.hostname !== undefined && networkMode.startsWith("container:"))
     throw new BockerError("invalid", "conflicting options: hostname and the network mode");
   return {
-    hostname: request.hostname ?? shortId(id),
+    hostname: request.hostname ?? defaultHostname(networkMode) ?? shortId(id),
     domainname: request.domainname,
     user: request.user ?? image.User ?? "",
     tty: request.tty,

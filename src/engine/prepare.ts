@@ -12,6 +12,7 @@ import type { RuntimeSpec } from "../spec/runtime.ts";
 import { containerPaths } from "../state/paths.ts";
 import type { Engine } from "./engine.ts";
 import { writeEtcFiles } from "./etc-files.ts";
+import type { NetworkPlan } from "./network.ts";
 import { readRootFile } from "./root-files.ts";
 import { seccompProgram } from "./seccomp.ts";
 
@@ -60,7 +61,7 @@ export function rootLayers(engine: Engine, record: ContainerRecord): string[] {
 export async function prepareStart(
   engine: Engine,
   record: ContainerRecord,
-  network: Contribution,
+  network: NetworkPlan,
   options: StartOptions,
 ): Promise<Prepared> {
   const files = containerPaths(engine.paths, record.id);
@@ -87,7 +88,7 @@ export async function prepareStart(
     spec,
     storage: storageOf(engine, record, options.disposable),
     cgroup: cgroupOperations(cgroup),
-    network,
+    network: network.contribution,
     seccomp: await seccompProgram(engine, record.host, spec.process.capabilities.bounding),
     init: record.host.init,
     fileSources: new Set(
@@ -113,7 +114,7 @@ export async function prepareStart(
         runDirectory: files.run,
         oomPath: cgroup.oomPath,
         detachKeys: options.detachKeys,
-        inherited: 0,
+        inherited: network.inherited.length,
         cleanupArgv: record.host.autoRemove ? [...engine.self, "cleanup", record.id] : [],
         cleanupEnv: [
           `BOCKER_DATA=${engine.paths.data}`,

@@ -7,6 +7,7 @@ import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { releaseNetwork } from "./network.ts";
 
 /**
  * Removes a container that does not run. The record goes first, so that the name is free; the files are
@@ -29,7 +30,10 @@ export function removeContainer(engine: Engine, record: ContainerRecord): void {
 }
 
 function deleteFiles(engine: Engine, record: ContainerRecord): void {
-  engine.transaction(() => engine.containers.delete(record.id));
+  engine.transaction(() => {
+    releaseNetwork(engine, record.id);
+    engine.containers.delete(record.id);
+  });
   const files = containerPaths(engine.paths, record.id);
   rmSync(files.run, { recursive: true, force: true });
   mkdirSync(engine.paths.trash, { recursive: true, mode: 0o700 });

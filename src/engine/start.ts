@@ -13,6 +13,7 @@ import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { type NetworkPlan, planNetwork, releaseNetwork } from "./network.ts";
 import { prepareStart, type StartOptions } from "./prepare.ts";
 
 export interface Started {
@@ -79,20 +80,17 @@ export async function startContainer(
 ): Promise<Started> {
   const files = containerPaths(engine.paths, record.id);
   const held = lock(engine.paths.locks, record.id);
+  let network: NetworkPlan | undefined;
   try {
     if (readState(engine.paths, record.id).status === "running")
       throw new BockerError("conflict", `container ${shortId(record.id)} is already running`);
+    network = planNetwork(engine, record);
     mkdirSync(files.run, { recursive: true, mode: 0o700 });
-    const { plan } = await prepareStart(
-      engine,
-      record,
-      { host: [], hostAfter: [], container: [], cleanup: [] },
-      options,
-    );
+    const { plan } = await prepareStart(engine, record, network, options);
     rmSync(files.exit, { force: true });
     writeFileSync(files.started, "", { mode: 0o600 });
     const encoded = encodePlan(plan);
-    const launched = launch(encoded, `bocker-monitor ${shortId(record.id)}`, [], (socket) => {
+    const launched = launch(encoded, `bocker-monitor ${shortId(record.id)}`, network.inherited, (socket) => {
       if (streams !== undefined) new MonitorConnection(socket).attach(streams, record.config.tty);
     });
     const connection = new MonitorConnection(launched.socket);
@@ -100,9 +98,14 @@ export async function startContainer(
       return { connection, plan, ...awaitStarted(connection, plan) };
     } catch (error) {
       connection.close();
+      rmSync(files.started, { force: true });
       throw error;
     }
+  } catch (error) {
+    if (network !== undefined) releaseNetwork(engine, record.id);
+    throw error;
   } finally {
+    network?.close();
     held?.release();
   }
 }

@@ -121,7 +121,7 @@ class TreeArchive {
       );
     }
     if (this.#isUpper && isWhiteoutDevice(stat)) {
-      yield tarHeader(this.#marker(whiteoutPath(step), stat));
+      yield tarHeader(this.#marker(whiteoutPath(step)));
       return;
     }
     if (type === "directory") {
@@ -153,7 +153,7 @@ class TreeArchive {
   *#opaqueMark(fd: number, prefix: Buffer): Generator<Buffer, void, void> {
     if (!this.#isUpper) return;
     const isOpaque = OPAQUE_ATTRIBUTES.some((name) => fgetxattr(fd, name)?.toString() === "y");
-    if (isOpaque) yield tarHeader(this.#marker(Buffer.concat([prefix, OPAQUE_NAME]), fstat(fd)));
+    if (isOpaque) yield tarHeader(this.#marker(Buffer.concat([prefix, OPAQUE_NAME])));
   }
 
   *#file(step: WalkStep): Generator<Buffer, void, void> {
@@ -213,9 +213,21 @@ class TreeArchive {
     };
   }
 
-  /** A whiteout is an empty file; its own metadata mean nothing. */
-  #marker(name: Buffer, stat: Stat): TarEntry {
-    return { ...this.#entry("file", name, stat, new Map()), size: 0, mode: 0, uid: 0, gid: 0 };
+  /** A whiteout is an empty file; its own metadata mean nothing and are the same everywhere. */
+  #marker(name: Buffer): TarEntry {
+    return {
+      type: "file",
+      name,
+      linkName: NOTHING,
+      mode: 0,
+      uid: 0,
+      gid: 0,
+      size: 0,
+      mtime: { sec: 0, nsec: 0 },
+      major: 0,
+      minor: 0,
+      xattrs: new Map(),
+    };
   }
 }
 

@@ -81,8 +81,12 @@ export function paxTimeText({ sec, nsec }: Timestamp): string {
 }
 
 /** The map of a sparse 1.0 file: decimal lines, filled up to whole blocks. */
-function sparseMap(extents: readonly Extent[]): Buffer {
-  const lines = [extents.length, ...extents.flatMap(({ offset, length }) => [offset, length])];
+function sparseMap(extents: readonly Extent[], size: number): Buffer {
+  const last = extents.at(-1);
+  const reachesEnd = last !== undefined && last.offset + last.length === size;
+  // GNU tar makes the file end where its last extent ends, so a hole there needs an empty one.
+  const all = reachesEnd ? extents : [...extents, { offset: size, length: 0 }];
+  const lines = [all.length, ...all.flatMap(({ offset, length }) => [offset, length])];
   const text = Buffer.from(`${lines.join("\n")}\n`);
   return Buffer.concat([text, tarPadding(text.length)]);
 }
@@ -130,7 +134,7 @@ export function storedDataSize(entry: TarEntry): number {
  * `storedDataSize(entry)` bytes and `tarPadding` of that number.
  */
 export function tarHeader(entry: TarEntry): Buffer {
-  const map = entry.extents === undefined ? Buffer.alloc(0) : sparseMap(entry.extents);
+  const map = entry.extents === undefined ? Buffer.alloc(0) : sparseMap(entry.extents, entry.size);
   const storedSize = storedDataSize(entry) + map.length;
   const records = Buffer.concat(paxRecordsFor(entry, storedSize));
   const name = shortName(entry.name);

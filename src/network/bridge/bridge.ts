@@ -28,7 +28,8 @@ import {
 } from "../../os/netlink/rtnetlink.ts";
 import { NetlinkError, NetlinkSocket } from "../../os/netlink/socket.ts";
 import { chooseSubnet, formatSubnet, gatewayOf, macOf, type Subnet, subnetOf } from "../ipam.ts";
-import { type BridgeMembership, installFirewall, REVISION_CHAIN, TABLE } from "./firewall.ts";
+import { type BridgeMembership, installFirewall } from "./firewall.ts";
+import { REVISION_CHAIN, TABLE } from "./table.ts";
 
 /** The bridge of containers that ask for no network. */
 export const DEFAULT_BRIDGE = "bocker0";
@@ -244,8 +245,9 @@ function planSubnet(
   const used = addresses.map(({ address, prefixLength }) => subnetOf(address, prefixLength));
   for (const message of route.query(dumpRoutes(), "list routes")) {
     const found = parseRoute(message);
-    if (found !== undefined && found.prefixLength > 0)
-      used.push(subnetOf(found.destination, found.prefixLength));
+    // The bridge's own route: the faster process added its address after the dump above.
+    if (found === undefined || found.prefixLength === 0 || found.index === index) continue;
+    used.push(subnetOf(found.destination, found.prefixLength));
   }
   const subnet =
     options.subnet === undefined ? chooseSubnet(used) : chooseSubnet(used, [formatSubnet(options.subnet)]);

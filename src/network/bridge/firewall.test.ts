@@ -5,7 +5,8 @@ import { parseElements } from "../../os/netlink/nftables.ts";
 import type { PublishedPort } from "../ports.ts";
 import { planAttachment } from "./attach.ts";
 import { keeperNames } from "./bridge.ts";
-import { FIREWALL_REVISION, firewallText, parsePublished, publishPorts, unpublishPorts } from "./firewall.ts";
+import { parsePublished, publishPorts, unpublishPorts } from "./firewall.ts";
+import { FIREWALL_REVISION, firewallText } from "./table.ts";
 
 test("another table is another revision", () => {
   const digest = createHash("sha256").update(firewallText()).digest("hex").slice(0, 16);

@@ -10,7 +10,8 @@ import { native } from "../../os/native.ts";
 import { dumpElements, parseElements } from "../../os/netlink/nftables.ts";
 import { NetlinkError, NetlinkSocket } from "../../os/netlink/socket.ts";
 import type { PortRequest, Protocol, PublishedPort } from "../ports.ts";
-import { parsePublished, TABLE } from "./firewall.ts";
+import { parsePublished } from "./firewall.ts";
+import { TABLE } from "./table.ts";
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;

@@ -28,6 +28,9 @@ export function sysctlsOf(
     for (const [key, value] of [
       ["net.ipv4.ping_group_range", "0 2147483647"],
       ["net.ipv4.ip_unprivileged_port_start", "0"],
+      // bocker's networks carry no IPv6, so no container may answer or announce by it (CVE-2020-13401).
+      ["net.ipv6.conf.all.disable_ipv6", "1"],
+      ["net.ipv6.conf.default.disable_ipv6", "1"],
     ] as const)
       if (exists(`/proc/sys/${key.replaceAll(".", "/")}`)) result[key] = value;
   for (const [name, value] of Object.entries(asked)) {

@@ -1,7 +1,7 @@
 /** Descriptor slots that the operations of one plan share (struct context in launcher/plan.h). */
 
 /** Passed in by the engine: the pidfd of the container that an exec joins, or a namespace to join. */
-export const SLOT_INHERITED = 0;
+export const SLOT_INHERITED = 32;
 /** The container's root; everything below it is resolved inside it. */
 export const SLOT_ROOT = 1;
 /** A mount that is made and not yet attached. */
