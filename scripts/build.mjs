@@ -1,10 +1,9 @@
 // Builds everything that is compiled into dist/: the addon, the launcher, the binary.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { bun, root } from "./bun.mjs";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
 const compiler = process.env.CC ?? "cc";
 
@@ -48,21 +47,6 @@ function buildLauncher() {
     ...sources("launcher"),
     "-o",
   ]);
-}
-
-/** The bun package's own binary: npm may have been told to run no install scripts. */
-function bun() {
-  const scope = join(root, "node_modules/@oven");
-  for (const name of existsSync(scope) ? readdirSync(scope).sort() : []) {
-    const binary = join(scope, name, "bin/bun");
-    try {
-      execFileSync(binary, ["--version"], { stdio: "ignore" });
-      return binary;
-    } catch {
-      // Made for another processor or C library: the next one may do.
-    }
-  }
-  return join(root, "node_modules/.bin/bun");
 }
 
 function buildBinary() {

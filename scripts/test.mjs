@@ -1,9 +1,7 @@
 // `npm test`: builds what is missing, then runs the whole suite and prints one closing line.
 import { spawnSync } from "node:child_process";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+import { join } from "node:path";
+import { bun, root } from "./bun.mjs";
 
 const built = spawnSync(join(root, "bocker"), ["--version"], {
   stdio: ["ignore", "ignore", "inherit"],
@@ -11,16 +9,12 @@ const built = spawnSync(join(root, "bocker"), ["--version"], {
 });
 if (built.status !== 0) process.exit(1);
 
-const run = spawnSync(
-  join(root, "node_modules/.bin/bun"),
-  ["test", "--timeout=120000", ...process.argv.slice(2)],
-  {
-    cwd: root,
-    encoding: "utf8",
-    maxBuffer: 1 << 30,
-    stdio: ["ignore", "inherit", "pipe"],
-  },
-);
+const run = spawnSync(bun(), ["test", "--timeout=120000", ...process.argv.slice(2)], {
+  cwd: root,
+  encoding: "utf8",
+  maxBuffer: 1 << 30,
+  stdio: ["ignore", "inherit", "pipe"],
+});
 process.stderr.write(run.stderr);
 const count = (word) => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(run.stderr)?.[1] ?? 0);
 const failed = Math.max(count("fail"), run.status === 0 ? 0 : 1);
