@@ -5,7 +5,7 @@ function later(name: string, kind: Flag["kind"] = "string", short?: string): Fla
   return { name, kind, help: "", unsupported: true, ...(short === undefined ? {} : { short }) };
 }
 
-export const CONTAINER_FLAGS: readonly Flag[] = [
+const CONTAINER_FLAGS: readonly Flag[] = [
   { name: "add-host", kind: "list", help: "Add a custom host-to-IP mapping (host:ip)" },
   { name: "cap-add", kind: "list", help: "Add Linux capabilities" },
   { name: "cap-drop", kind: "list", help: "Drop Linux capabilities" },
@@ -129,7 +129,13 @@ export const CONTAINER_FLAGS: readonly Flag[] = [
   later("volumes-from", "list"),
 ];
 
-export const RUN_FLAGS: readonly Flag[] = [
+function sorted(flags: readonly Flag[]): readonly Flag[] {
+  return flags.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+export const CREATE_FLAGS: readonly Flag[] = sorted(CONTAINER_FLAGS);
+
+export const RUN_FLAGS: readonly Flag[] = sorted([
   ...CONTAINER_FLAGS,
   { name: "detach", short: "d", kind: "bool", help: "Run container in background and print container ID" },
   { name: "detach-keys", kind: "string", help: "Override the key sequence for detaching a container" },
@@ -140,4 +146,4 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { name: "sig-proxy", kind: "bool", help: "Proxy received signals to the process (default true)" },
   { name: "timings", kind: "bool", help: "Print where the time of the start went" },
-].toSorted((a, b) => a.name.localeCompare(b.name)) as Flag[];
+]);

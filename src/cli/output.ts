@@ -1,7 +1,7 @@
 /** Writing to the terminal: everything at once, and safe to look at. */
 import { writeSync } from "node:fs";
 
-function writeFully(fd: number, text: string): void {
+export function writeFully(fd: number, text: string): void {
   let bytes = Buffer.from(text, "utf8");
   while (bytes.length > 0) {
     try {

@@ -1,45 +1,16 @@
 /** `bocker run` */
-import { existsSync, writeFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
-import { createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
-import { hostImage, requireImage } from "../engine/image.ts";
 import { removeContainer } from "../engine/remove.ts";
 import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
-import type { ContainerRecord } from "../spec/container.ts";
 import { callerStreams, stayAttached } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
-import { createRequest } from "./container-options.ts";
+import { createFromFlags } from "./create-from-flags.ts";
 import type { FlagValues } from "./flags.ts";
 import { print } from "./output.ts";
 import { parseDetachKeys } from "./values.ts";
-
-function writeCidFile(path: string | undefined, id: string): void {
-  if (path !== undefined) writeFileSync(path, id, { flag: "wx", mode: 0o644 });
-}
-
-function checkCidFile(path: string | undefined): void {
-  if (path !== undefined && existsSync(path))
-    throw new BockerError(
-      "conflict",
-      `container ID file found, make sure the other container isn't running or delete ${path}`,
-    );
-}
-
-/** Records the container that the flags describe. */
-export function createFromFlags(values: FlagValues, engine: Engine): ContainerRecord {
-  checkCidFile(values.string("cidfile"));
-  const [word = ""] = values.positional;
-  const rootfs = values.bool("rootfs") ? word : undefined;
-  const request = createRequest(values, rootfs);
-  const image =
-    rootfs === undefined ? requireImage(engine, word) : { ...hostImage(word), layers: [], config: {} };
-  const record = createContainer(engine, { ...request, image });
-  writeCidFile(values.string("cidfile"), record.id);
-  return record;
-}
 
 async function run(values: FlagValues, engine: Engine): Promise<number> {
   const detach = values.bool("detach");
@@ -47,7 +18,7 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
   const stdin = values.bool("interactive") && !detach;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
   const detachKeys = parseDetachKeys(values.string("detach-keys"));
-  const record = createFromFlags(values, engine);
+  const record = await createFromFlags(values, engine);
   const remove = values.bool("rm");
   try {
     const started = await startContainer(engine, record, detach ? undefined : callerStreams({ stdin, tty }), {
@@ -68,10 +39,10 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
       signals: values.bool("sig-proxy", true) && !tty,
     });
     if (ended.type === "detached") return 0;
-    if (remove) removeContainer(engine, record);
+    if (remove) await removeContainer(engine, record, { volumes: true });
     return ended.type === "exited" ? ended.code : 125;
   } catch (error) {
-    if (remove) removeContainer(engine, record);
+    if (remove) await removeContainer(engine, record, { volumes: true });
     throw error;
   }
 }

@@ -124,6 +124,23 @@ export function parseSecurityOptions(options: string[]): SecurityOptions {
   return result;
 }
 
+/** os/architecture[/variant], or only the architecture (containerd platforms.Parse). */
+export function parsePlatform(text: string): { os: string; architecture: string; variant?: string } {
+  const words = text.toLowerCase().split("/");
+  const [os = "", architecture = "", variant] = words.length === 1 ? ["linux", ...words] : words;
+  if (words.length > 3 || words.some((word) => !/^[a-z0-9_.-]+$/.test(word)))
+    throw new BockerError(
+      "invalid",
+      `${JSON.stringify(text)} is an invalid platform: use linux/amd64 or the like`,
+    );
+  const names: Record<string, string> = { x86_64: "amd64", aarch64: "arm64", x86: "386", i386: "386" };
+  return {
+    os,
+    architecture: names[architecture] ?? architecture,
+    ...(variant === undefined ? {} : { variant }),
+  };
+}
+
 /** Docker's notation: letters and ctrl-LETTER, separated by commas. "" turns detaching off. */
 export function parseDetachKeys(text = "ctrl-p,ctrl-q"): Uint8Array {
   if (text === "") return new Uint8Array();

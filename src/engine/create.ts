@@ -1,13 +1,20 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { newId, shortId } from "../base/ids.ts";
 import { mergeEnvironment } from "../runtime/generate/spec.ts";
-import type { ContainerConfig, ContainerRecord, HostConfig, MountPoint } from "../spec/container.ts";
+import type {
+  ContainerConfig,
+  ContainerRecord,
+  HostConfig,
+  MountPoint,
+  PortBinding,
+} from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
 import { defaultHostname } from "./network.ts";
+import { removeAnonymousVolumes, resolveVolumes } from "./volumes.ts";
 
 /** What was asked for; what is left out comes from the image, then from Docker's defaults. */
 export interface CreateRequest {
@@ -65,6 +72,25 @@ function configOf(id: string, request: CreateRequest): ContainerConfig {
   };
 }
 
+/** --publish-all: every exposed port without a binding gets a random one. */
+function boundPorts(request: CreateRequest, config: ContainerConfig): PortBinding[] {
+  const ports = [...request.host.ports];
+  if (!request.publishAll) return ports;
+  for (const exposed of config.exposedPorts) {
+    const [port, protocol] = exposed.split("/") as [string, PortBinding["protocol"]];
+    const containerPort = Number(port);
+    if (ports.some((other) => other.containerPort === containerPort && other.protocol === protocol)) continue;
+    ports.push({ protocol, containerPort, hostIp: "0.0.0.0", hostPortFirst: 0, hostPortLast: 0 });
+  }
+  return ports;
+}
+
+/** -v makes a missing source; --mount has refused it before. */
+function makeBindSources(mounts: MountPoint[]): void {
+  for (const { type, source } of mounts)
+    if (type === "bind" && !existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+}
+
 /** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
 function makeDirectories(engine: Engine, id: string): void {
   const files = containerPaths(engine.paths, id);
@@ -79,23 +105,39 @@ function makeDirectories(engine: Engine, id: string): void {
  */
 export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
   const id = newId();
+  const config = configOf(id, request);
+  const { image } = request;
+  engine.database;
+  makeBindSources(request.mounts);
+  const mounts = resolveVolumes(
+    engine,
+    request.mounts,
+    Object.keys(image.config.Volumes ?? {}),
+    image.layers,
+  );
   const record: ContainerRecord = {
     id,
     name: request.name,
     created: timestamp(),
-    imageId: request.image.id,
-    layers: request.image.layers,
-    config: configOf(id, request),
-    host: request.host,
-    mounts: request.mounts,
+    imageId: image.id,
+    layers: image.layers,
+    config,
+    host: { ...request.host, ports: boundPorts(request, config) },
+    mounts,
     attachment: undefined,
   };
   const containers = engine.containers;
   makeDirectories(engine, id);
   try {
-    engine.transaction(() => containers.insert(record));
+    engine.transaction(() => {
+      // Somebody may have removed it since it was looked up.
+      if (image.id.startsWith("sha256:") && engine.images.get(image.id) === undefined)
+        throw new BockerError("not-found", `No such image: ${image.reference}`);
+      containers.insert(record);
+    });
   } catch (error) {
     rmSync(containerPaths(engine.paths, id).directory, { recursive: true, force: true });
+    removeAnonymousVolumes(engine, record);
     throw error;
   }
   return record;

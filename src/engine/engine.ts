@@ -1,5 +1,6 @@
 /** What every use case works with. main.ts builds one; nothing here is global. */
 import { mkdirSync } from "node:fs";
+import { ContentStore } from "../images/store.ts";
 import { type MachineFacts, machineFacts } from "../os/machine.ts";
 import type { Database } from "../os/sqlite.ts";
 import { ContainerTable } from "../state/containers.ts";
@@ -16,6 +17,7 @@ export class Engine {
   #database: Database | undefined;
   #driver: StorageDriver | undefined;
   #machine: MachineFacts | undefined;
+  #content: ContentStore | undefined;
 
   constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[]) {
     this.paths = paths;
@@ -49,6 +51,14 @@ export class Engine {
     return new ImageTable(this.database);
   }
 
+  get content(): ContentStore {
+    if (this.#content === undefined) {
+      mkdirSync(this.paths.data, { recursive: true, mode: 0o710 });
+      this.#content = new ContentStore(this.paths.data);
+    }
+    return this.#content;
+  }
+
   get driver(): StorageDriver {
     this.#driver ??= this.#makeDriver(this.paths);
     return this.#driver;
@@ -64,6 +74,8 @@ export class Engine {
   }
 
   close(): void {
+    this.#content?.close();
+    this.#content = undefined;
     this.#database?.close();
     this.#database = undefined;
   }

@@ -1,20 +1,34 @@
 /** `rm`: a container's record, its files and everything that was leased to it. */
-import { mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
+import { deleteDiscarded, discard } from "../state/trash.ts";
 import type { Engine } from "./engine.ts";
 import { releaseNetwork } from "./network.ts";
+import { killContainer } from "./stop.ts";
+import { removeAnonymousVolumes } from "./volumes.ts";
+
+export interface RemoveOptions {
+  /** Kill it first if it runs. */
+  force?: boolean;
+  /** With its anonymous volumes. */
+  volumes?: boolean;
+}
 
 /**
- * Removes a container that does not run. The record goes first, so that the name is free; the files are
- * moved out of the way by one rename and deleted then, so that a crash leaves only trash.
- * @throws BockerError "conflict" when it runs
+ * Removes a container. The record goes first, so that the name is free; the files are moved out of the
+ * way by one rename and deleted then, so that a crash leaves only trash.
+ * @throws BockerError "conflict" when it runs and `force` is not given
  */
-export function removeContainer(engine: Engine, record: ContainerRecord): void {
+export async function removeContainer(
+  engine: Engine,
+  record: ContainerRecord,
+  options: RemoveOptions = {},
+): Promise<void> {
+  if (options.force === true) await killContainer(engine, record);
   const held = lock(engine.paths.locks, record.id);
   try {
     const state = readState(engine.paths, record.id);
@@ -24,6 +38,7 @@ export function removeContainer(engine: Engine, record: ContainerRecord): void {
         `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
       );
     deleteFiles(engine, record);
+    if (options.volumes === true) removeAnonymousVolumes(engine, record);
   } finally {
     held?.release();
   }
@@ -36,12 +51,5 @@ function deleteFiles(engine: Engine, record: ContainerRecord): void {
   });
   const files = containerPaths(engine.paths, record.id);
   rmSync(files.run, { recursive: true, force: true });
-  mkdirSync(engine.paths.trash, { recursive: true, mode: 0o700 });
-  const trash = join(engine.paths.trash, record.id);
-  try {
-    renameSync(files.directory, trash);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  rmSync(trash, { recursive: true, force: true });
+  if (discard(engine.paths, files.directory, record.id)) deleteDiscarded(engine.paths, record.id);
 }

@@ -2,6 +2,19 @@
 import { BockerError } from "../base/errors.ts";
 import type { Database, SqlRow } from "../os/sqlite.ts";
 
+/** What containers inherit of an image (the `config` object of OCI image-spec config.md). */
+export interface ImageDefaults {
+  User?: string | undefined;
+  Env?: string[] | null | undefined;
+  Entrypoint?: string[] | null | undefined;
+  Cmd?: string[] | null | undefined;
+  WorkingDir?: string | undefined;
+  Labels?: Record<string, string> | null | undefined;
+  StopSignal?: string | undefined;
+  ExposedPorts?: Record<string, object> | null | undefined;
+  Volumes?: Record<string, object> | null | undefined;
+}
+
 export interface ImageRecord {
   /** The config's digest, sha256:… */
   id: string;
@@ -15,6 +28,12 @@ export interface ImageRecord {
   chain: string[];
   /** Of the layers' files, in bytes. */
   size: number;
+  /** Digests of the layers' blobs in the content store, the lowest first. */
+  blobs: string[];
+  /** A copy of the configuration's `config`, so that a start need not read the blob. */
+  config: ImageDefaults;
+  /** "host": the lowest layer lies upon this machine's own root. */
+  base?: "host" | undefined;
 }
 
 function recordOf(row: SqlRow): ImageRecord {

@@ -42,6 +42,8 @@ export interface StorageDriver {
   beginLayer(): string;
   /** Gives a finished layer its name; another process may have been first, then this one is dropped. */
   commitLayer(directory: string, chainId: string): void;
+  /** Removes what `beginLayer` made and `commitLayer` will not take. */
+  abortLayer(directory: string): void;
   hasLayer(chainId: string): boolean;
   removeLayer(chainId: string): void;
   /** How the container's root is mounted. Throws "unsupported" for more layers than the kernel takes. */

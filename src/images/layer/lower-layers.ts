@@ -5,7 +5,7 @@
  * upper one hides a lower one, whiteouts and opaque directories end the search. Symlinks in a path lead
  * within their own layer.
  */
-import { O_NOFOLLOW, O_PATH } from "../../os/constants.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../../os/constants.ts";
 import { close } from "../../os/files.ts";
 import { fgetxattr, fstat, isDirectory, type Stat } from "../../os/metadata.ts";
 import { isSystemError } from "../../os/system-error.ts";
@@ -56,6 +56,24 @@ export class LowerLayers {
   /** Directory descriptors, the topmost layer first; they stay the caller's. */
   constructor(roots: readonly number[]) {
     this.#roots = roots;
+  }
+
+  /**
+   * The directories that are merged into the one visible at `path`, topmost first; none where something
+   * else is visible. Their descriptors (O_RDONLY) are the caller's to close.
+   */
+  directories(path: LayerPath): number[] {
+    const found: number[] = [];
+    for (const root of this.#roots) {
+      try {
+        found.push(openInRoot(root, path, O_RDONLY | O_DIRECTORY));
+      } catch (error) {
+        if (isSystemError(error, "ENOTDIR")) break;
+        if (!isSystemError(error, "ENOENT")) throw error;
+      }
+      if (hidesBelow(root, path)) break;
+    }
+    return found;
   }
 
   /** What is visible at `path`; undefined for nothing. */

@@ -11,8 +11,9 @@ import { BockerError } from "../../base/errors.ts";
 import { emptyDirectory } from "../../os/remove-tree.ts";
 import type { ContentStore, ExpectedBlob, Ingest } from "../store.ts";
 import { type ApplyOptions, LayerApplier } from "./apply.ts";
+import { CountingSink } from "./counting-sink.ts";
 import { inflate } from "./inflate.ts";
-import { TarReader, type TarSink } from "./tar-reader.ts";
+import { TarReader } from "./tar-reader.ts";
 
 /** Docker's words for what happens to a layer. */
 export type LayerPhase = "Downloading" | "Extracting" | "Pull complete";
@@ -42,29 +43,6 @@ export interface UnpackedLayer {
   size: number;
 }
 
-/** Passes everything on and adds up the sizes of files. */
-class Counting implements TarSink {
-  readonly #sink: TarSink;
-  size = 0;
-
-  constructor(sink: TarSink) {
-    this.#sink = sink;
-  }
-
-  entry(entry: Parameters<TarSink["entry"]>[0]): void {
-    this.size += entry.size;
-    this.#sink.entry(entry);
-  }
-
-  data(bytes: Buffer, position: number): void {
-    this.#sink.data(bytes, position);
-  }
-
-  end(): void {
-    this.#sink.end();
-  }
-}
-
 /** The source, written to `ingest` on its way. */
 async function* stored(
   request: UnpackRequest,
@@ -84,8 +62,7 @@ async function* stored(
 
 /** See the top of this file. */
 export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer> {
-  const applier = new LayerApplier(request.directory, request);
-  const counting = new Counting(applier);
+  const counting = new CountingSink(new LayerApplier(request.directory, request));
   const reader = new TarReader(counting);
   const hash = createHash("sha256");
   const ingest = request.store?.ingest(request.expected);
@@ -97,7 +74,7 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
       reader.write(chunk);
     }
     reader.finish();
-    applier.finish();
+    counting.finish();
     const diffId = digestFromHex(hash.digest("hex"));
     if (request.diffId !== undefined && diffId !== request.diffId) {
       throw new BockerError(
@@ -109,7 +86,7 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
     request.progress?.("Pull complete", request.expected.size, request.expected.size);
     return { diffId, archiveSize, size: counting.size };
   } catch (error) {
-    applier.close();
+    counting.close();
     emptyDirectory(request.directory);
     ingest?.abort();
     throw error;

@@ -59,6 +59,10 @@ export class OverlayDriver implements StorageDriver {
     withFd(openat(AT_FDCWD, this.#root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fsync);
   }
 
+  abortLayer(directory: string): void {
+    this.#discard(join(directory, ".."));
+  }
+
   /**
    * Layers have short second names in l/, because mount(2) on kernels before 6.5 takes one page of options
    * for all of them together. Twelve digits of the chain id; a collision would only cost the short name.

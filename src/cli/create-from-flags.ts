@@ -1,0 +1,67 @@
+/** What `run` and `create` have in common: from the command line to a recorded container. */
+import { existsSync, writeFileSync } from "node:fs";
+import { BockerError } from "../base/errors.ts";
+import { createContainer } from "../engine/create.ts";
+import type { Engine } from "../engine/engine.ts";
+import { findImage, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
+import type { ContainerRecord } from "../spec/container.ts";
+import { createRequest } from "./container-options.ts";
+import type { FlagValues } from "./flags.ts";
+import { parsePlatform } from "./values.ts";
+
+function checkCidFile(path: string | undefined): void {
+  if (path !== undefined && existsSync(path))
+    throw new BockerError(
+      "conflict",
+      `container ID file found, make sure the other container isn't running or delete ${path}`,
+    );
+}
+
+function writeCidFile(path: string | undefined, id: string): void {
+  if (path !== undefined) writeFileSync(path, id, { flag: "wx", mode: 0o644 });
+}
+
+/** Whether an image made for `has` runs where `wanted` was asked for; a variant is not looked at. */
+function fits(has: string | undefined, wanted: string | undefined): boolean {
+  if (has === undefined || wanted === undefined) return true;
+  const { os, architecture } = parsePlatform(wanted);
+  return has === `${os}/${architecture}`;
+}
+
+/** The image that was asked for, pulled when --pull and --platform say so. */
+async function imageFor(values: FlagValues, engine: Engine, reference: string): Promise<ResolvedImage> {
+  const policy = values.string("pull") ?? "missing";
+  if (!["always", "missing", "never"].includes(policy))
+    throw new BockerError(
+      "usage",
+      `invalid pull option: '${policy}': must be one of "always", "missing" or "never"`,
+    );
+  const platform = values.string("platform");
+  const found = findImage(engine, reference);
+  if (found?.id === "host") return found;
+  if (found !== undefined && policy !== "always" && fits(found.platform, platform)) return found;
+  if (policy === "never") {
+    const image = requireImage(engine, reference);
+    throw new BockerError(
+      "not-found",
+      `image with reference ${reference} was found but does not match the specified platform: wanted ${platform}, actual: ${image.platform}`,
+    );
+  }
+  return requireImage(engine, reference);
+}
+
+/** Records the container that the flags describe. */
+export async function createFromFlags(values: FlagValues, engine: Engine): Promise<ContainerRecord> {
+  const cidfile = values.string("cidfile");
+  checkCidFile(cidfile);
+  const [word = ""] = values.positional;
+  const rootfs = values.bool("rootfs") ? word : undefined;
+  const request = createRequest(values, rootfs);
+  const image =
+    rootfs === undefined
+      ? await imageFor(values, engine, word)
+      : { ...hostImage(word), layers: [], config: {} };
+  const record = createContainer(engine, { ...request, image });
+  writeCidFile(cidfile, record.id);
+  return record;
+}

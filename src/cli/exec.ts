@@ -1,0 +1,69 @@
+/** `bocker exec` */
+import { BockerError } from "../base/errors.ts";
+import { type ExecRequest, execInContainer } from "../engine/exec.ts";
+import { isTerminal, windowSize } from "../os/terminal.ts";
+import { callerStreams, stayAttached } from "./attached.ts";
+import type { Command } from "./command.ts";
+import type { Flag, FlagValues } from "./flags.ts";
+import { parseDetachKeys, parseEnvironment, readEnvironmentFile } from "./values.ts";
+
+const FLAGS: readonly Flag[] = [
+  { name: "detach", short: "d", kind: "bool", help: "Detached mode: run command in the background" },
+  { name: "detach-keys", kind: "string", help: "Override the key sequence for detaching a container" },
+  { name: "env", short: "e", kind: "list", help: "Set environment variables" },
+  { name: "env-file", kind: "list", help: "Read in a file of environment variables" },
+  {
+    name: "explain",
+    kind: "optional",
+    help: "Print what would be done, step by step, and why;\n=json the plan itself, =sh a shell script",
+  },
+  { name: "interactive", short: "i", kind: "bool", help: "Keep STDIN open even if not attached" },
+  { name: "privileged", kind: "bool", help: "Give extended privileges to the command" },
+  { name: "tty", short: "t", kind: "bool", help: "Allocate a pseudo-TTY" },
+  { name: "user", short: "u", kind: "string", help: 'Username or UID (format: "<name|uid>[:<group|gid>]")' },
+  { name: "workdir", short: "w", kind: "string", help: "Working directory inside the container" },
+];
+
+/** What the flags ask for. */
+export function execRequest(values: FlagValues): ExecRequest {
+  const tty = values.bool("tty");
+  return {
+    command: values.positional.slice(1),
+    env: [...values.list("env-file").flatMap(readEnvironmentFile), ...parseEnvironment(values.list("env"))],
+    user: values.string("user"),
+    workingDir: values.string("workdir"),
+    privileged: values.bool("privileged"),
+    tty,
+    stdin: values.bool("interactive"),
+    terminal: tty ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
+    detachKeys: parseDetachKeys(values.string("detach-keys")),
+    timings: false,
+  };
+}
+
+export const execCommand: Command = {
+  name: "exec",
+  usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
+  summary: "Execute a command in a running container",
+  flags: FLAGS,
+  interspersed: false,
+  words: { least: 2 },
+  async run(values, engine) {
+    const record = engine.containers.find(values.positional[0] ?? "");
+    const request = execRequest(values);
+    const { tty } = request;
+    const detach = values.bool("detach");
+    const stdin = request.stdin && !detach;
+    if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
+    const streams = detach ? undefined : callerStreams({ stdin, tty });
+    const started = await execInContainer(engine, record, request, streams);
+    if (detach) {
+      started.connection.close();
+      return 0;
+    }
+    // Docker's exec passes no signals on: Ctrl-C ends the client, and with a terminal it is a key.
+    const ended = await stayAttached({ ...started, tty, stdin, signals: false });
+    if (ended.type === "detached") return 0;
+    return ended.type === "exited" ? ended.code : 126;
+  },
+};

@@ -1,0 +1,20 @@
+/** `bocker kill` */
+import { signalContainer } from "../engine/stop.ts";
+import type { Command } from "./command.ts";
+import { forEachWord } from "./each.ts";
+import { parseSignal } from "./values.ts";
+
+export const killCommand: Command = {
+  name: "kill",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  summary: "Kill one or more running containers",
+  flags: [{ name: "signal", short: "s", kind: "string", help: "Signal to send to the container" }],
+  words: { least: 1 },
+  run(values, engine) {
+    const signal = parseSignal(values.string("signal") ?? "KILL");
+    return forEachWord(values.positional, async (word) => {
+      signalContainer(engine, engine.containers.find(word), signal);
+      return word;
+    });
+  },
+};

@@ -1,0 +1,73 @@
+/** `bocker start` */
+import { BockerError } from "../base/errors.ts";
+import type { Engine } from "../engine/engine.ts";
+import { removeContainer } from "../engine/remove.ts";
+import { startContainer } from "../engine/start.ts";
+import { isTerminal, windowSize } from "../os/terminal.ts";
+import type { ContainerRecord } from "../spec/container.ts";
+import { readState } from "../state/status.ts";
+import { callerStreams, stayAttached } from "./attached.ts";
+import type { Command } from "./command.ts";
+import { forEachWord } from "./each.ts";
+import type { FlagValues } from "./flags.ts";
+import { parseDetachKeys } from "./values.ts";
+
+async function startAttached(values: FlagValues, engine: Engine, record: ContainerRecord): Promise<number> {
+  const { tty, openStdin } = record.config;
+  const stdin = values.bool("interactive") && openStdin;
+  if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
+  const started = await startContainer(engine, record, callerStreams({ stdin, tty }), {
+    disposable: record.host.autoRemove,
+    terminal: tty ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
+    timings: false,
+    detachKeys: parseDetachKeys(values.string("detach-keys")),
+  });
+  const signals = values.bool("sig-proxy", true) && !tty;
+  const ended = await stayAttached({ ...started, tty, stdin, signals });
+  if (ended.type === "exited" && record.host.autoRemove)
+    await removeContainer(engine, record, { volumes: true });
+  if (ended.type === "detached") return 0;
+  return ended.type === "exited" ? ended.code : 125;
+}
+
+export const startCommand: Command = {
+  name: "start",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  summary: "Start one or more stopped containers",
+  flags: [
+    { name: "attach", short: "a", kind: "bool", help: "Attach STDOUT/STDERR and forward signals" },
+    { name: "checkpoint", kind: "string", help: "", unsupported: true },
+    { name: "checkpoint-dir", kind: "string", help: "", unsupported: true },
+    { name: "detach-keys", kind: "string", help: "Override the key sequence for detaching a\ncontainer" },
+    { name: "interactive", short: "i", kind: "bool", help: "Attach container's STDIN" },
+    { name: "sig-proxy", kind: "bool", help: "Proxy received signals to the process (default true)" },
+  ],
+  words: { least: 1 },
+  async run(values, engine) {
+    const { positional } = values;
+    if (values.bool("attach") || values.bool("interactive")) {
+      const [word = ""] = positional;
+      if (positional.length > 1)
+        throw new BockerError("usage", "you cannot start and attach multiple containers at once");
+      return startAttached(values, engine, engine.containers.find(word));
+    }
+    return forEachWord(positional, async (word) => {
+      const record = engine.containers.find(word);
+      // As in Docker, starting what runs already is no error.
+      const started = await startUnlessRunning(engine, record, parseDetachKeys(values.string("detach-keys")));
+      started?.connection.close();
+      return word;
+    });
+  },
+};
+
+async function startUnlessRunning(engine: Engine, record: ContainerRecord, detachKeys: Uint8Array) {
+  if (readState(engine.paths, record.id).status === "running") return undefined;
+  const { host, config } = record;
+  return startContainer(engine, record, undefined, {
+    disposable: host.autoRemove,
+    terminal: config.tty ? { rows: 0, columns: 0 } : undefined,
+    timings: false,
+    detachKeys,
+  });
+}

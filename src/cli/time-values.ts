@@ -1,0 +1,51 @@
+/** Points in time as --since and --until take them (moby api/types/time/timestamp.go). */
+import { BockerError } from "../base/errors.ts";
+
+const UNITS: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const NANOSECOND_DIGITS = 9;
+
+/** A Go duration such as 1h30m in milliseconds; undefined for other text. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  let sum = 0;
+  for (const [, value, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
+    sum += Number(value) * (UNITS[unit ?? ""] ?? 0);
+  return sum;
+}
+
+/** Whole seconds and the digits behind them in the form of a log's times: RFC 3339, UTC, nine digits. */
+function formatted(milliseconds: number, fraction: string): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}.${fraction.padEnd(NANOSECOND_DIGITS, "0").slice(0, NANOSECOND_DIGITS)}Z`;
+}
+
+/**
+ * A Unix time, a duration before `now`, or a date with or without time and zone (then the local one).
+ * @throws BockerError "invalid"
+ */
+export function parseTimestamp(text: string, now = Date.now()): string {
+  const unix = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
+  if (unix !== null) return formatted(Number(unix[1]) * 1000, unix[2] ?? "");
+  const duration = parseDuration(text);
+  if (duration !== undefined) {
+    const at = now - duration;
+    return formatted(at, String(Math.floor(at % 1000)).padStart(3, "0"));
+  }
+  const date =
+    /^(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?(Z|[+-]\d{2}:\d{2})?$/.exec(
+      text,
+    );
+  if (date !== null) {
+    const [, day, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = date;
+    const time = Date.parse(`${day}T${hour}:${minute}:${second}${zone}`);
+    if (!Number.isNaN(time)) return formatted(time, fraction);
+  }
+  throw new BockerError("invalid", `failed to parse value as time or duration: ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,58 @@
+/** An image as Docker's API describes it (ImageInspect, API 1.51). */
+import type { Digest } from "../base/digest.ts";
+import { parseImageConfig } from "../spec/image-config.ts";
+import type { ImageRecord } from "../state/images.ts";
+import type { Engine } from "./engine.ts";
+import { HOST_IMAGE, hostImage, imageLayers } from "./image.ts";
+import { localArchitecture } from "./record-image.ts";
+import { familiar, namesOf } from "./remove-image.ts";
+
+type Json = Record<string, unknown>;
+
+/** The document that `inspect` prints. */
+export function inspectImage(engine: Engine, record: ImageRecord): Json {
+  const config = parseImageConfig(engine.content.read(record.id as Digest));
+  const names = namesOf(engine, record.id);
+  const layers = imageLayers(engine, record);
+  return {
+    Id: record.id,
+    RepoTags: names.tags.map(familiar),
+    RepoDigests: names.digests.map(familiar),
+    Parent: "",
+    Comment: config.history?.at(-1)?.comment ?? "",
+    Created: record.created,
+    Author: config.author ?? "",
+    Config: config.config ?? {},
+    Architecture: record.architecture,
+    ...(config.variant === undefined ? {} : { Variant: config.variant }),
+    Os: record.os,
+    Size: record.size,
+    GraphDriver: {
+      Name: engine.driver.name,
+      Data: { UpperDir: layers[0] ?? "", LowerDir: layers.slice(1).join(":") },
+    },
+    RootFS: { Type: "layers", Layers: config.rootfs.diff_ids ?? [] },
+    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
+  };
+}
+
+/** The same for the built-in image. */
+export function inspectHostImage(engine: Engine): Json {
+  const { config, layers } = hostImage(HOST_IMAGE);
+  return {
+    Id: HOST_IMAGE,
+    RepoTags: [`${HOST_IMAGE}:latest`],
+    RepoDigests: [],
+    Parent: "",
+    Comment: "this machine's own root, read-only below what a container writes",
+    Created: "0001-01-01T00:00:00Z",
+    Author: "",
+    Config: config,
+    Architecture: localArchitecture(),
+    Os: "linux",
+    Size: 0,
+    GraphDriver: { Name: engine.driver.name, Data: { UpperDir: layers[0] ?? "", LowerDir: "" } },
+    RootFS: { Type: "layers", Layers: [] },
+    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
+  };
+}

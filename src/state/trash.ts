@@ -1,0 +1,53 @@
+/** What is removed is moved here by one rename, so that it is gone at once; the files follow. */
+import { mkdirSync } from "node:fs";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../os/constants.ts";
+import { readDirectory } from "../os/directories.ts";
+import { openat, renameat2, withFd } from "../os/files.ts";
+import { removeTree } from "../os/remove-tree.ts";
+import { isSystemError } from "../os/system-error.ts";
+import type { Paths } from "./paths.ts";
+
+/** Moves `path` out of sight; false when there is nothing. */
+export function discard(paths: Paths, path: string, name: string): boolean {
+  mkdirSync(paths.trash, { recursive: true, mode: 0o700 });
+  try {
+    renameat2(AT_FDCWD, path, AT_FDCWD, `${paths.trash}/${name}`);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+function inTrash(paths: Paths, action: (trash: number) => void): void {
+  let trash: number;
+  try {
+    trash = openat(AT_FDCWD, paths.trash, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return;
+    throw error;
+  }
+  withFd(trash, () => action(trash));
+}
+
+/** Deletes what `discard` moved away under this name. */
+export function deleteDiscarded(paths: Paths, name: string): void {
+  inTrash(paths, (trash) => removeTree(trash, name));
+}
+
+/** Deletes everything that has been moved out of sight, by whomever: nothing refers to it. How many trees. */
+export function sweepTrash(paths: Paths): number {
+  let swept = 0;
+  inTrash(paths, (trash) => {
+    for (const { name } of readDirectory(trash)) {
+      try {
+        removeTree(trash, name);
+        swept++;
+      } catch (error) {
+        // Another process deletes the same tree.
+        if (!isSystemError(error, "ENOENT", "ENOTEMPTY")) throw error;
+      }
+    }
+  });
+  return swept;
+}
