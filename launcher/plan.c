@@ -103,7 +103,7 @@ uint64_t now_ns(int clock)
 long op_run(struct context *c, const struct op *op)
 {
 	static long (*const rooms[])(struct context *, int, struct args *) = {
-		op_file, op_mount, op_identity, op_network, op_process,
+		op_file, op_mount, op_identity, op_network, op_process, op_bpf,
 	};
 	for (size_t i = 0; i < LENGTH(rooms); i++) {
 		struct args a = plan_args(op);

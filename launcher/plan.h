@@ -64,6 +64,7 @@ enum op_code {
 	OP_DUMPABLE = 41,
 	OP_MKDIR_IN_ROOT = 42,
 	OP_SETDOMAINNAME = 43,
+	OP_BPF_DEVICE = 44,
 	OP_OPEN_NS = 45,
 };
 
@@ -139,6 +140,7 @@ long op_file(struct context *c, int code, struct args *a);
 long op_mount(struct context *c, int code, struct args *a);
 long op_identity(struct context *c, int code, struct args *a);
 long op_network(struct context *c, int code, struct args *a);
+long op_bpf(struct context *c, int code, struct args *a);
 long op_process(struct context *c, int code, struct args *a);
 #define NOT_MINE (-100000L)
 
