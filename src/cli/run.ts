@@ -1,9 +1,10 @@
 /** `bocker run` */
 import { existsSync, writeFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
-import { createContainer } from "../engine/create.ts";
+import { type CreateRequest, createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
 import { hostImage, requireImage } from "../engine/image.ts";
+import type { StartOptions } from "../engine/prepare.ts";
 import { removeContainer } from "../engine/remove.ts";
 import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
@@ -12,6 +13,7 @@ import { callerStreams, stayAttached } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
 import { createRequest } from "./container-options.ts";
+import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { FlagValues } from "./flags.ts";
 import { print } from "./output.ts";
 import { parseDetachKeys } from "./values.ts";
@@ -28,34 +30,52 @@ function checkCidFile(path: string | undefined): void {
     );
 }
 
-/** Records the container that the flags describe. */
-export function createFromFlags(values: FlagValues, engine: Engine): ContainerRecord {
-  checkCidFile(values.string("cidfile"));
+function requestFromFlags(values: FlagValues, engine: Engine): CreateRequest {
   const [word = ""] = values.positional;
   const rootfs = values.bool("rootfs") ? word : undefined;
   const request = createRequest(values, rootfs);
   const image =
     rootfs === undefined ? requireImage(engine, word) : { ...hostImage(word), layers: [], config: {} };
-  const record = createContainer(engine, { ...request, image });
+  return { ...request, image };
+}
+
+/** Records the container that the flags describe. */
+export function createFromFlags(values: FlagValues, engine: Engine): ContainerRecord {
+  checkCidFile(values.string("cidfile"));
+  const record = createContainer(engine, requestFromFlags(values, engine));
   writeCidFile(values.string("cidfile"), record.id);
   return record;
 }
 
+async function explain(values: FlagValues, engine: Engine, format: string): Promise<number> {
+  checkExplainFormat(format);
+  const { explainRun } = await import("../engine/explain.ts");
+  const request = requestFromFlags(values, engine);
+  return printExplanation(format, await explainRun(engine, request, startOptions(values)));
+}
+
+function startOptions(values: FlagValues): StartOptions {
+  return {
+    disposable: values.bool("rm"),
+    terminal: values.bool("tty") ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
+    timings: values.bool("timings"),
+    detachKeys: parseDetachKeys(values.string("detach-keys")),
+  };
+}
+
 async function run(values: FlagValues, engine: Engine): Promise<number> {
+  const format = values.string("explain");
+  if (format !== undefined) return explain(values, engine.dryRun(), format);
   const detach = values.bool("detach");
   const tty = values.bool("tty");
   const stdin = values.bool("interactive") && !detach;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-  const detachKeys = parseDetachKeys(values.string("detach-keys"));
+  const options = startOptions(values);
   const record = createFromFlags(values, engine);
   const remove = values.bool("rm");
   try {
-    const started = await startContainer(engine, record, detach ? undefined : callerStreams({ stdin, tty }), {
-      disposable: remove,
-      terminal: tty ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
-      timings: values.bool("timings"),
-      detachKeys,
-    });
+    const streams = detach ? undefined : callerStreams({ stdin, tty });
+    const started = await startContainer(engine, record, streams, options);
     if (detach) {
       started.connection.close();
       print(record.id);

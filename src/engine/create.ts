@@ -1,13 +1,14 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { newId, shortId } from "../base/ids.ts";
 import { mergeEnvironment } from "../runtime/generate/spec.ts";
 import type { ContainerConfig, ContainerRecord, HostConfig, MountPoint } from "../spec/container.ts";
-import { containerPaths } from "../state/paths.ts";
+import { containerPaths, type Paths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
 import { defaultHostname } from "./network.ts";
+import { type FileStep, performFileStep } from "./steps.ts";
 
 /** What was asked for; what is left out comes from the image, then from Docker's defaults. */
 export interface CreateRequest {
@@ -66,20 +67,26 @@ function configOf(id: string, request: CreateRequest): ContainerConfig {
 }
 
 /** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
-function makeDirectories(engine: Engine, id: string): void {
-  const files = containerPaths(engine.paths, id);
-  for (const directory of [files.directory, files.upper, files.work]) mkdirSync(directory, { mode: 0o710 });
-  // The upper directory's mode is the mode of the container's "/".
-  chmodSync(files.upper, 0o755);
+export function containerDirectories(paths: Paths, id: string): FileStep[] {
+  const files = containerPaths(paths, id);
+  const make = (path: string, mode: number, why: string): FileStep => ({
+    step: "directory",
+    group: "storage",
+    what: `make ${path}`,
+    why,
+    path,
+    mode,
+  });
+  return [
+    make(files.directory, 0o710, "the container's own directory"),
+    make(files.upper, 0o755, "what the container writes goes here; its mode is that of the container's /"),
+    make(files.work, 0o710, "overlayfs prepares changes here, on the same filesystem"),
+  ];
 }
 
-/**
- * Records a container and makes its directory.
- * @throws BockerError "conflict" for a name in use, "invalid" for impossible settings
- */
-export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
-  const id = newId();
-  const record: ContainerRecord = {
+/** What is to be recorded of a container. Throws "invalid" for impossible settings. */
+export function containerRecord(id: string, request: CreateRequest): ContainerRecord {
+  return {
     id,
     name: request.name,
     created: timestamp(),
@@ -90,8 +97,17 @@ export function createContainer(engine: Engine, request: CreateRequest): Contain
     mounts: request.mounts,
     attachment: undefined,
   };
+}
+
+/**
+ * Records a container and makes its directory.
+ * @throws BockerError "conflict" for a name in use, "invalid" for impossible settings
+ */
+export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
+  const id = newId();
+  const record = containerRecord(id, request);
   const containers = engine.containers;
-  makeDirectories(engine, id);
+  for (const step of containerDirectories(engine.paths, id)) performFileStep(step);
   try {
     engine.transaction(() => containers.insert(record));
   } catch (error) {
