@@ -1,7 +1,7 @@
 /** What `run` and `create` have in common: from the command line to a recorded container. */
 import { existsSync, writeFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
-import { createContainer } from "../engine/create.ts";
+import { type CreateRequest, createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
 import { findImage, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
 import type { ContainerRecord } from "../spec/container.ts";
@@ -50,10 +50,8 @@ async function imageFor(values: FlagValues, engine: Engine, reference: string): 
   return requireImage(engine, reference);
 }
 
-/** Records the container that the flags describe. */
-export async function createFromFlags(values: FlagValues, engine: Engine): Promise<ContainerRecord> {
-  const cidfile = values.string("cidfile");
-  checkCidFile(cidfile);
+/** What the flags describe, with its image, which may be pulled for it. */
+export async function requestFromFlags(values: FlagValues, engine: Engine): Promise<CreateRequest> {
   const [word = ""] = values.positional;
   const rootfs = values.bool("rootfs") ? word : undefined;
   const request = createRequest(values, rootfs);
@@ -61,7 +59,14 @@ export async function createFromFlags(values: FlagValues, engine: Engine): Promi
     rootfs === undefined
       ? await imageFor(values, engine, word)
       : { ...hostImage(word), layers: [], config: {} };
-  const record = createContainer(engine, { ...request, image });
+  return { ...request, image };
+}
+
+/** Records the container that the flags describe. */
+export async function createFromFlags(values: FlagValues, engine: Engine): Promise<ContainerRecord> {
+  const cidfile = values.string("cidfile");
+  checkCidFile(cidfile);
+  const record = createContainer(engine, await requestFromFlags(values, engine));
   writeCidFile(cidfile, record.id);
   return record;
 }

@@ -1,5 +1,8 @@
 /** Writing to the terminal: everything at once, and safe to look at. */
 import { writeSync } from "node:fs";
+import { visible } from "../base/visible.ts";
+
+export { visible };
 
 export function writeFully(fd: number, text: string): void {
   let bytes = Buffer.from(text, "utf8");
@@ -22,15 +25,6 @@ export function print(text: string): void {
 
 export function printError(text: string): void {
   writeFully(2, `${text}\n`);
-}
-
-/** Control characters of names, labels and errors as text: no title, colour or clipboard is set by an image. */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    const code = character.charCodeAt(0);
-    return code === 9 ? " " : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
 }
 
 const COLUMN_GAP = 3;

@@ -1,32 +1,48 @@
 /** `bocker run` */
 import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { StartOptions } from "../engine/prepare.ts";
 import { removeContainer } from "../engine/remove.ts";
 import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
 import { callerStreams, stayAttached } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
-import { createFromFlags } from "./create-from-flags.ts";
+import { createFromFlags, requestFromFlags } from "./create-from-flags.ts";
+import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { FlagValues } from "./flags.ts";
 import { print } from "./output.ts";
 import { parseDetachKeys } from "./values.ts";
 
+async function explain(values: FlagValues, engine: Engine, format: string): Promise<number> {
+  checkExplainFormat(format);
+  const { explainRun } = await import("../engine/explain.ts");
+  const request = await requestFromFlags(values, engine);
+  return printExplanation(format, await explainRun(engine, request, startOptions(values)));
+}
+
+function startOptions(values: FlagValues): StartOptions {
+  return {
+    disposable: values.bool("rm"),
+    terminal: values.bool("tty") ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
+    timings: values.bool("timings"),
+    detachKeys: parseDetachKeys(values.string("detach-keys")),
+  };
+}
+
 async function run(values: FlagValues, engine: Engine): Promise<number> {
+  const format = values.string("explain");
+  if (format !== undefined) return explain(values, engine.dryRun(), format);
   const detach = values.bool("detach");
   const tty = values.bool("tty");
   const stdin = values.bool("interactive") && !detach;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-  const detachKeys = parseDetachKeys(values.string("detach-keys"));
+  const options = startOptions(values);
   const record = await createFromFlags(values, engine);
   const remove = values.bool("rm");
   try {
-    const started = await startContainer(engine, record, detach ? undefined : callerStreams({ stdin, tty }), {
-      disposable: remove,
-      terminal: tty ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
-      timings: values.bool("timings"),
-      detachKeys,
-    });
+    const streams = detach ? undefined : callerStreams({ stdin, tty });
+    const started = await startContainer(engine, record, streams, options);
     if (detach) {
       started.connection.close();
       print(record.id);

@@ -1,5 +1,5 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { newId, shortId } from "../base/ids.ts";
 import { mergeEnvironment } from "../runtime/generate/spec.ts";
@@ -10,11 +10,12 @@ import type {
   MountPoint,
   PortBinding,
 } from "../spec/container.ts";
-import { containerPaths } from "../state/paths.ts";
+import { containerPaths, type Paths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
 import { defaultHostname } from "./network.ts";
-import { removeAnonymousVolumes, resolveVolumes } from "./volumes.ts";
+import { type FileStep, performFileStep } from "./steps.ts";
+import { makeVolumes, placedVolumes, removeAnonymousVolumes } from "./volumes.ts";
 
 /** What was asked for; what is left out comes from the image, then from Docker's defaults. */
 export interface CreateRequest {
@@ -92,30 +93,28 @@ function makeBindSources(mounts: MountPoint[]): void {
 }
 
 /** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
-function makeDirectories(engine: Engine, id: string): void {
-  const files = containerPaths(engine.paths, id);
-  for (const directory of [files.directory, files.upper, files.work]) mkdirSync(directory, { mode: 0o710 });
-  // The upper directory's mode is the mode of the container's "/".
-  chmodSync(files.upper, 0o755);
+export function containerDirectories(paths: Paths, id: string): FileStep[] {
+  const files = containerPaths(paths, id);
+  const make = (path: string, mode: number, why: string): FileStep => ({
+    step: "directory",
+    group: "storage",
+    what: `make ${path}`,
+    why,
+    path,
+    mode,
+  });
+  return [
+    make(files.directory, 0o710, "the container's own directory"),
+    make(files.upper, 0o755, "what the container writes goes here; its mode is that of the container's /"),
+    make(files.work, 0o710, "overlayfs prepares changes here, on the same filesystem"),
+  ];
 }
 
-/**
- * Records a container and makes its directory.
- * @throws BockerError "conflict" for a name in use, "invalid" for impossible settings
- */
-export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
-  const id = newId();
+/** What is to be recorded of a container. Throws "invalid" for impossible settings. */
+export function containerRecord(paths: Paths, id: string, request: CreateRequest): ContainerRecord {
   const config = configOf(id, request);
   const { image } = request;
-  engine.database;
-  makeBindSources(request.mounts);
-  const mounts = resolveVolumes(
-    engine,
-    request.mounts,
-    Object.keys(image.config.Volumes ?? {}),
-    image.layers,
-  );
-  const record: ContainerRecord = {
+  return {
     id,
     name: request.name,
     created: timestamp(),
@@ -123,12 +122,24 @@ export function createContainer(engine: Engine, request: CreateRequest): Contain
     layers: image.layers,
     config,
     host: { ...request.host, ports: boundPorts(request, config) },
-    mounts,
+    mounts: placedVolumes(paths, request.mounts, Object.keys(image.config.Volumes ?? {})),
     attachment: undefined,
   };
-  const containers = engine.containers;
-  makeDirectories(engine, id);
+}
+
+/**
+ * Records a container and makes its directory and its volumes.
+ * @throws BockerError "conflict" for a name in use, "invalid" for impossible settings
+ */
+export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
+  const id = newId();
+  const record = containerRecord(engine.paths, id, request);
+  const { image } = request;
+  const { containers } = engine;
+  makeBindSources(request.mounts);
+  for (const step of containerDirectories(engine.paths, id)) performFileStep(step);
   try {
+    makeVolumes(engine, record, new Set(request.mounts.map(({ name }) => name)));
     engine.transaction(() => {
       // Somebody may have removed it since it was looked up.
       if (image.id.startsWith("sha256:") && engine.images.get(image.id) === undefined)

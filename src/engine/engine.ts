@@ -5,8 +5,8 @@ import { type MachineFacts, machineFacts } from "../os/machine.ts";
 import type { Database } from "../os/sqlite.ts";
 import { ContainerTable } from "../state/containers.ts";
 import { ImageTable } from "../state/images.ts";
-import type { Paths } from "../state/paths.ts";
-import { openState, transaction } from "../state/schema.ts";
+import { ownDirectories, type Paths } from "../state/paths.ts";
+import { openState, openStateToRead, transaction } from "../state/schema.ts";
 import type { StorageDriver } from "../storage/driver.ts";
 
 export class Engine {
@@ -18,25 +18,29 @@ export class Engine {
   #driver: StorageDriver | undefined;
   #machine: MachineFacts | undefined;
   #content: ContentStore | undefined;
+  /** Nothing may be changed: neither files nor the database. */
+  readonly dry: boolean;
 
-  constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[]) {
+  constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[], dry = false) {
     this.paths = paths;
     this.#makeDriver = makeDriver;
     this.self = self;
+    this.dry = dry;
+  }
+
+  /** The same machine and the same state to look at. What would write to the database fails. */
+  dryRun(): Engine {
+    return new Engine(this.paths, this.#makeDriver, this.self, true);
   }
 
   /** Opened at the first use: `version` and `--help` need no state. */
   get database(): Database {
+    if (this.#database === undefined && this.dry) this.#database = openStateToRead(this.paths.database);
     if (this.#database === undefined) {
       // Nobody but root may pass through: layers hold set-uid files (CVE-2021-41091).
       mkdirSync(this.paths.data, { recursive: true, mode: 0o710 });
       mkdirSync(this.paths.run, { recursive: true, mode: 0o710 });
-      for (const directory of [
-        this.paths.layers,
-        this.paths.containers,
-        this.paths.mountPoint,
-        this.paths.runContainers,
-      ])
+      for (const directory of ownDirectories(this.paths))
         mkdirSync(directory, { recursive: true, mode: 0o710 });
       this.#database = openState(this.paths.database);
     }

@@ -1,9 +1,9 @@
 /** /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, made at every start as Docker does. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hostnameFile, hostsFile, parseAddHost, resolvConfPath, resolvFile } from "../network/files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
-import { containerPaths } from "../state/paths.ts";
-import type { Engine } from "./engine.ts";
+import { containerPaths, type Paths } from "../state/paths.ts";
+import type { FileStep } from "./steps.ts";
 
 function hostResolvConf(): string {
   const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "");
@@ -25,16 +25,29 @@ function hosts(record: ContainerRecord): string {
   });
 }
 
-/** Throws "invalid" for names and addresses that would add lines of their own. */
-export function writeEtcFiles(engine: Engine, record: ContainerRecord): void {
-  const files = containerPaths(engine.paths, record.id);
+/** The files to write. Throws "invalid" for names and addresses that would add lines of their own. */
+export function etcFiles(paths: Paths, record: ContainerRecord): FileStep[] {
+  const files = containerPaths(paths, record.id);
   const { host } = record;
   const ownNetwork = host.networkMode !== "host";
   const overrides = { nameservers: host.dns, search: host.dnsSearch, options: host.dnsOptions };
-  for (const [path, content] of [
-    [files.hosts, hosts(record)],
-    [files.hostname, hostnameFile(record.config.hostname)],
-    [files.resolv, resolvFile(hostResolvConf(), overrides, { ownNetwork })],
-  ] as const)
-    writeFileSync(path, content, { mode: 0o644 });
+  const file = (path: string, name: string, content: string, why: string): FileStep => ({
+    step: "file",
+    group: "network",
+    what: `write ${path}`,
+    why: `the container's ${name}: ${why}`,
+    path,
+    content,
+    mode: 0o644,
+  });
+  return [
+    file(files.hosts, "/etc/hosts", hosts(record), "its own name and those it was given"),
+    file(files.hostname, "/etc/hostname", hostnameFile(record.config.hostname), "its name alone"),
+    file(
+      files.resolv,
+      "/etc/resolv.conf",
+      resolvFile(hostResolvConf(), overrides, { ownNetwork }),
+      "the host's nameservers, as far as it can reach them",
+    ),
+  ];
 }

@@ -5,7 +5,7 @@ import { planAttachment } from "../network/bridge/attach.ts";
 import { type Bridge, DEFAULT_BRIDGE, ensureBridge } from "../network/bridge/bridge.ts";
 import { publishPorts, unpublishPorts } from "../network/bridge/firewall.ts";
 import { holdHostPort } from "../network/bridge/host-port.ts";
-import { nextAddress } from "../network/ipam.ts";
+import { macOf, nextAddress } from "../network/ipam.ts";
 import { AT_FDCWD, NETLINK_NETFILTER, NETLINK_ROUTE, O_CLOEXEC, O_RDONLY } from "../os/constants.ts";
 import { close, openat } from "../os/files.ts";
 import type { NetlinkRequest } from "../os/netlink/message.ts";
@@ -13,7 +13,7 @@ import { setLinkUp } from "../os/netlink/rtnetlink.ts";
 import type { Contribution } from "../runtime/plan/compile.ts";
 import { NONE, type Operation, type Phase } from "../runtime/plan/operation.ts";
 import { SLOT_NETNS } from "../runtime/plan/slots.ts";
-import type { ContainerRecord, PublishedPort } from "../spec/container.ts";
+import type { ContainerRecord, NetworkAttachment, PublishedPort } from "../spec/container.ts";
 import { AddressTable } from "../state/addresses.ts";
 import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
@@ -77,16 +77,19 @@ function releaseEnded(engine: Engine, addresses: AddressTable): void {
     if (readState(engine.paths, container).status !== "running") addresses.release(container);
 }
 
+/** The address that the next container gets. Throws "conflict" when all are leased. */
+export function nextFreeAddress(addresses: AddressTable, bridge: Bridge): string {
+  const last = addresses.last(DEFAULT_BRIDGE);
+  return nextAddress(bridge.subnet, {
+    gateway: bridge.gateway,
+    taken: new Set(addresses.leases(DEFAULT_BRIDGE).keys()),
+    ...(last === undefined ? {} : { last }),
+  });
+}
+
 function leaseAddress(engine: Engine, bridge: Bridge, container: string): string {
   const addresses = new AddressTable(engine.database);
-  const choose = () => {
-    const last = addresses.last(DEFAULT_BRIDGE);
-    return nextAddress(bridge.subnet, {
-      gateway: bridge.gateway,
-      taken: new Set(addresses.leases(DEFAULT_BRIDGE).keys()),
-      ...(last === undefined ? {} : { last }),
-    });
-  };
+  const choose = () => nextFreeAddress(addresses, bridge);
   return engine.transaction(() => {
     addresses.release(container);
     let address: string;
@@ -101,7 +104,8 @@ function leaseAddress(engine: Engine, bridge: Bridge, container: string): string
   });
 }
 
-function holdPorts(record: ContainerRecord, ip: string, held: number[]): PublishedPort[] {
+/** Opens a socket for each port; the descriptors go to `held`, also when a later port fails. */
+export function holdPorts(record: ContainerRecord, ip: string, held: number[]): PublishedPort[] {
   return record.host.ports.map((request) => {
     const { fd, hostPort } = holdHostPort(request, ip);
     if (fd >= 0) held.push(fd);
@@ -117,7 +121,8 @@ function portList(ports: PublishedPort[]): string {
     .join(", ");
 }
 
-function bridgeContribution(bridge: Bridge, ip: string, published: PublishedPort[]): Contribution {
+/** The operations that give a container `ip` on the bridge, and its ports. */
+export function bridgeContribution(bridge: Bridge, ip: string, published: PublishedPort[]): Contribution {
   const attachment = planAttachment({ bridge, ip });
   const writes = attachment.hostSysctls.map(
     ({ path, value }): Operation => ({
@@ -183,6 +188,17 @@ function bridgeContribution(bridge: Bridge, ip: string, published: PublishedPort
   };
 }
 
+export function attachmentOf(bridge: Bridge, ip: string, published: PublishedPort[]): NetworkAttachment {
+  return {
+    network: "bridge",
+    address: ip,
+    prefix: bridge.subnet.prefixLength,
+    gateway: bridge.gateway,
+    mac: macOf(ip),
+    published,
+  };
+}
+
 function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan {
   const bridge = ensureBridge({ name: DEFAULT_BRIDGE });
   const ip = leaseAddress(engine, bridge, record.id);
@@ -193,14 +209,7 @@ function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan {
   try {
     const published = holdPorts(record, ip, held);
     const contribution = bridgeContribution(bridge, ip, published);
-    record.attachment = {
-      network: "bridge",
-      address: ip,
-      prefix: bridge.subnet.prefixLength,
-      gateway: bridge.gateway,
-      mac: planAttachment({ bridge, ip }).mac,
-      published,
-    };
+    record.attachment = attachmentOf(bridge, ip, published);
     engine.transaction(() => engine.containers.update(record));
     return { contribution, inherited: held, close: closeAll };
   } catch (error) {

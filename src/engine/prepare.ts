@@ -1,5 +1,5 @@
 /** From a container's record to the plan of its start: the place where the rooms meet. */
-import { statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { planCgroup } from "../cgroup/plan.ts";
 import { generateSpec } from "../runtime/generate/spec.ts";
 import { resolveUser } from "../runtime/generate/user.ts";
@@ -11,10 +11,11 @@ import type { ContainerRecord } from "../spec/container.ts";
 import type { RuntimeSpec } from "../spec/runtime.ts";
 import { containerPaths } from "../state/paths.ts";
 import type { Engine } from "./engine.ts";
-import { writeEtcFiles } from "./etc-files.ts";
+import { etcFiles } from "./etc-files.ts";
 import type { NetworkPlan } from "./network.ts";
 import { readRootFile } from "./root-files.ts";
 import { seccompProgram } from "./seccomp.ts";
+import { type FileStep, performFileStep } from "./steps.ts";
 
 export interface StartOptions {
   /** Nothing of the container outlives its end: it need not reach the disk. */
@@ -27,6 +28,8 @@ export interface StartOptions {
 export interface Prepared {
   plan: Plan;
   spec: RuntimeSpec;
+  /** Written before the launcher starts. */
+  files: FileStep[];
 }
 
 /** The cgroup's name, the same in every hierarchy, directly below each mount point. */
@@ -57,15 +60,42 @@ export function rootLayers(engine: Engine, record: ContainerRecord): string[] {
   return [containerPaths(engine.paths, record.id).upper, ...record.layers];
 }
 
-/** Compiles a container's start. Writes its /etc files and config.json; changes nothing else. */
+function configFile(path: string, spec: RuntimeSpec): FileStep {
+  return {
+    step: "file",
+    group: "exec",
+    what: `write ${path}`,
+    why: "the container as an OCI runtime specification, for whoever wants to know",
+    path,
+    content: JSON.stringify(spec),
+    mode: 0o600,
+  };
+}
+
+/** Compiles a container's start and writes its /etc files and config.json; changes nothing else. */
 export async function prepareStart(
   engine: Engine,
   record: ContainerRecord,
   network: NetworkPlan,
   options: StartOptions,
 ): Promise<Prepared> {
+  const prepared = await compileStart(engine, record, rootLayers(engine, record), network, options);
+  for (const step of prepared.files) performFileStep(step);
+  return prepared;
+}
+
+/**
+ * Compiles a container's start; changes nothing.
+ * @param layers where single files of the root are read from, the topmost first
+ */
+export async function compileStart(
+  engine: Engine,
+  record: ContainerRecord,
+  layers: string[],
+  network: NetworkPlan,
+  options: StartOptions,
+): Promise<Prepared> {
   const files = containerPaths(engine.paths, record.id);
-  const layers = rootLayers(engine, record);
   const user = resolveUser(
     record.config.user,
     readRootFile(layers, "/etc/passwd"),
@@ -80,8 +110,9 @@ export async function prepareStart(
     mountPoint: engine.paths.mountPoint,
     files,
   });
-  writeEtcFiles(engine, record);
-  writeFileSync(files.spec, JSON.stringify(spec), { mode: 0o600 });
+  const etc = etcFiles(engine.paths, record);
+  const config = configFile(files.spec, spec);
+  const own = new Set(etc.map(({ path }) => path));
   const cgroup = planCgroup(cgroupName(record.id), spec.linux.resources);
   if (cgroup.cloneInto !== undefined) spec.linux.namespaces.push({ type: "cgroup" });
   const operations = compileContainer({
@@ -92,12 +123,15 @@ export async function prepareStart(
     seccomp: await seccompProgram(engine, record.host, spec.process.capabilities.bounding),
     init: record.host.init,
     fileSources: new Set(
-      spec.mounts.filter(({ type, source }) => type === "bind" && isFile(source)).map(({ source }) => source),
+      spec.mounts
+        .filter(({ type, source }) => type === "bind" && (own.has(source) || isFile(source)))
+        .map(({ source }) => source),
     ),
     terminal: record.config.tty ? (options.terminal ?? { rows: 0, columns: 0 }) : undefined,
   });
   return {
     spec,
+    files: [...etc, config],
     plan: {
       operations,
       timings: options.timings,

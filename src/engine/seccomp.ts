@@ -35,6 +35,7 @@ export async function seccompProgram(
     profile === undefined
       ? defaultSeccompFilter(environment)
       : await customSeccompFilter(environment, profile);
+  if (engine.dry) return filter.program;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeFileSync(`${path}.${process.pid}`, filter.program, { mode: 0o600 });
   renameSync(`${path}.${process.pid}`, path);

@@ -11,6 +11,7 @@ import { close, openat, withFd } from "../os/files.ts";
 import { fchmod, fchown, fstat } from "../os/metadata.ts";
 import type { ContainerRecord, MountPoint } from "../spec/container.ts";
 import { lock } from "../state/locks.ts";
+import type { Paths } from "../state/paths.ts";
 import { deleteDiscarded, discard } from "../state/trash.ts";
 import { VolumeTable, volumeDirectory } from "../state/volumes.ts";
 import { type Engine, timestamp } from "./engine.ts";
@@ -62,13 +63,8 @@ function fillFromImage(layers: string[], destination: string, directory: string)
   }
 }
 
-/** The mounts with every volume made, filled and in its place; those the image declares are added. */
-export function resolveVolumes(
-  engine: Engine,
-  mounts: MountPoint[],
-  declared: string[],
-  layers: string[],
-): MountPoint[] {
+/** The mounts with every volume named and in its place; those that the image declares are added. Makes nothing. */
+export function placedVolumes(paths: Paths, mounts: MountPoint[], declared: string[]): MountPoint[] {
   const taken = new Set(mounts.map(({ destination }) => destination));
   const implied = declared
     .filter((destination) => destination.startsWith("/") && !taken.has(destination))
@@ -86,15 +82,21 @@ export function resolveVolumes(
   return [...mounts, ...implied].map((mount) => {
     if (mount.type !== "volume") return mount;
     const name = mount.name === "" ? newId() : mount.name;
+    return { ...mount, name, source: volumeDirectory(paths, name) };
+  });
+}
+
+/** Makes and fills a container's volumes. Those not in `named` are its own and go with it. */
+export function makeVolumes(engine: Engine, record: ContainerRecord, named: ReadonlySet<string>): void {
+  for (const { type, name, destination } of record.mounts) {
+    if (type !== "volume") continue;
     const held = lock(engine.paths.locks, `volume-${name}`);
     try {
-      const source = ensureVolume(engine, name, mount.name === "");
-      fillFromImage(layers, mount.destination, source);
-      return { ...mount, name, source };
+      fillFromImage(record.layers, destination, ensureVolume(engine, name, !named.has(name)));
     } finally {
       held?.release();
     }
-  });
+  }
 }
 
 /** Removes a removed container's anonymous volumes that no other container uses. */

@@ -34,6 +34,11 @@ export function pathsOf(data: string, run: string): Paths {
   };
 }
 
+/** Directories that every start needs, made with the state. */
+export function ownDirectories(paths: Paths): string[] {
+  return [paths.layers, paths.containers, paths.mountPoint, paths.runContainers];
+}
+
 /** A container's own files. */
 export function containerPaths(paths: Paths, id: string) {
   const directory = join(paths.containers, id);

@@ -1,4 +1,5 @@
 /** The database: names, references and leases, which must be decided atomically between processes. */
+import { existsSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { type Database, openDatabase } from "../os/sqlite.ts";
 
@@ -38,6 +39,14 @@ export function openState(path: string): Database {
     database.exec("COMMIT");
   }
   database.exec("PRAGMA synchronous=NORMAL");
+  return database;
+}
+
+/** Opens the state to look at: it refuses writes. Where there is none yet, it is empty and in memory. */
+export function openStateToRead(path: string): Database {
+  if (!existsSync(path)) return openState(":memory:");
+  const database = openState(path);
+  database.exec("PRAGMA query_only=ON");
   return database;
 }
 

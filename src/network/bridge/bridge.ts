@@ -1,34 +1,17 @@
 /**
  * The host's side of a bridge network: the bridge itself, its carrier, its sysctls and its firewall.
- *
- * Everything here may run in several processes at once and may have been cut short before: each step is
- * harmless when done twice, and the bridge's address comes last, so that a bridge with an address is complete.
+ * Everything here may run in several processes at once and may have been cut short before (setup.ts).
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { BockerError } from "../../base/errors.ts";
 import { formatIpv4 } from "../../base/ipv4.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../os/constants.ts";
 import { native } from "../../os/native.ts";
-import type { NetlinkRequest } from "../../os/netlink/message.ts";
 import { getChain } from "../../os/netlink/nftables.ts";
-import {
-  addAddress,
-  createBridge,
-  createVeth,
-  dumpAddresses,
-  dumpRoutes,
-  getLink,
-  IFF_UP,
-  type Link,
-  parseAddress,
-  parseLink,
-  parseRoute,
-  setLinkUp,
-  setMaster,
-} from "../../os/netlink/rtnetlink.ts";
+import { IFF_UP } from "../../os/netlink/rtnetlink.ts";
 import { NetlinkError, NetlinkSocket } from "../../os/netlink/socket.ts";
-import { chooseSubnet, formatSubnet, gatewayOf, macOf, type Subnet, subnetOf } from "../ipam.ts";
-import { type BridgeMembership, installFirewall } from "./firewall.ts";
+import { type Subnet, subnetOf } from "../ipam.ts";
+import { type BridgeSetup, type BridgeStep, checkSubnet, IP_FORWARD, planBridgeSetup } from "./setup.ts";
 import { REVISION_CHAIN, TABLE } from "./table.ts";
 
 /** The bridge of containers that ask for no network. */
@@ -42,6 +25,7 @@ const SIOCGIFINDEX = 0x8933;
 const IFREQ_BYTES = 40;
 const ENOENT = 2;
 const EEXIST = 17;
+const MAX_ATTEMPTS = 3;
 
 export interface BridgeOptions {
   readonly name: string;
@@ -109,11 +93,18 @@ function firewallPresent(socket: NetlinkSocket): boolean {
   }
 }
 
-function unlessExists(socket: NetlinkSocket, request: NetlinkRequest): void {
+/** Does one step. False when another process has made the same thing meanwhile. */
+function perform(step: BridgeStep, sockets: { route: NetlinkSocket; nftables: NetlinkSocket }): boolean {
+  if (step.kind === "setting") {
+    writeSetting(step.path, step.value);
+    return true;
+  }
   try {
-    socket.request(request);
+    sockets[step.family].request(step.request);
+    return true;
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
+    return step.mayExist;
   }
 }
 
@@ -123,133 +114,47 @@ function unlessExists(socket: NetlinkSocket, request: NetlinkRequest): void {
  * "denied" without CAP_NET_ADMIN.
  */
 export function ensureBridge(options: BridgeOptions): EnsuredBridge {
+  using nftables = new NetlinkSocket("nftables");
+  for (let attempt = 0; ; attempt++) {
+    const found = probe(options.name);
+    const hasFirewall = firewallPresent(nftables);
+    if (found !== undefined && hasFirewall) {
+      checkSubnet(found, options);
+      return { ...found, firewallInstalled: false, forwardingEnabled: false };
+    }
+    using route = new NetlinkSocket("route");
+    const { bridge, steps } = planBridgeSetup(route, options, found);
+    const sockets = { route, nftables };
+    if (steps.every((step) => perform(step, sockets)))
+      return {
+        ...bridge,
+        firewallInstalled: !hasFirewall,
+        forwardingEnabled: steps.some((step) => step.kind === "setting" && step.path === IP_FORWARD),
+      };
+    // The bridge has another index than planned: somebody else made it. Once is enough, unless it is removed again.
+    if (attempt === MAX_ATTEMPTS)
+      throw new BockerError("conflict", `bridge ${options.name} comes and goes: who else makes it?`);
+  }
+}
+
+/** What `ensureBridge` would do now, and the bridge as it would be. Changes nothing. */
+export function previewBridge(options: BridgeOptions): BridgeSetup {
   const found = probe(options.name);
   using nftables = new NetlinkSocket("nftables");
-  const hasFirewall = firewallPresent(nftables);
-  if (found !== undefined && hasFirewall) {
+  if (found !== undefined && firewallPresent(nftables)) {
     checkSubnet(found, options);
-    return { ...found, firewallInstalled: false, forwardingEnabled: false };
+    return { bridge: found, steps: [] };
   }
   using route = new NetlinkSocket("route");
-  const link = found ?? { index: createLink(route, options) };
-  const planned = found ?? planSubnet(route, link.index, options);
-  checkSubnet(planned, options);
-  const membership: BridgeMembership = {
-    bridge: options.name,
-    subnet: planned.subnet,
-    internal: options.internal === true,
-  };
-  nftables.request(installFirewall([membership]));
-  const forwardingEnabled = enableForwarding();
-  const { gateway, subnet } = planned;
-  if (found === undefined)
-    unlessExists(route, addAddress({ index: link.index, name: options.name }, gateway, subnet.prefixLength));
-  return {
-    name: options.name,
-    index: link.index,
-    subnet,
-    gateway,
-    firewallInstalled: !hasFirewall,
-    forwardingEnabled,
-  };
+  return planBridgeSetup(route, options, found);
 }
 
-function checkSubnet(bridge: { subnet: Subnet }, options: BridgeOptions): void {
-  const want = options.subnet;
-  if (want === undefined || formatSubnet(want) === formatSubnet(bridge.subnet)) return;
-  throw new BockerError(
-    "conflict",
-    `bridge ${options.name} has subnet ${formatSubnet(bridge.subnet)}, not ${formatSubnet(want)}`,
-  );
-}
-
-function linkOf(route: NetlinkSocket, name: string): Link {
-  const link = route.query(getLink({ name }), `look up ${name}`).map(parseLink)[0];
-  if (link === undefined) throw new BockerError("internal", `no answer about interface ${name}`);
-  return link;
-}
-
-/** The bridge with its keeper port and sysctls, without an address. Returns its index. */
-function createLink(route: NetlinkSocket, options: BridgeOptions): number {
-  const { name, mtu } = options;
-  // A MAC of its own: a bridge without one takes its lowest port's, and changes it as containers come and go.
-  const mac = macOf(Array.from(crypto.getRandomValues(new Uint8Array(4))).join("."));
-  unlessExists(route, createBridge(name, { mac, ...(mtu !== undefined && { mtu }) }));
-  const bridge = linkOf(route, name);
-  if (bridge.kind !== "bridge")
-    throw new BockerError("conflict", `interface ${name} exists and is no bridge`);
-  if (!bridge.up) route.request(setLinkUp(bridge));
-  quietIpv6(name);
-  // Published ports reach containers from 127.0.0.1, too; the table's raw chain keeps the other way shut.
-  writeSysctl(`net/ipv4/conf/${name}/route_localnet`, "1");
-  addKeeper(route, bridge);
-  return bridge.index;
-}
-
-/**
- * A port that is always up. An empty bridge loses its carrier, and a container that then dials at once
- * loses its first packet and waits a second (reference/performance.md 2.6). A veth pair, since not every kernel
- * has the dummy driver.
- */
-function addKeeper(route: NetlinkSocket, master: Link): void {
-  const [port, peer] = keeperNames(master.name);
-  unlessExists(route, createVeth({ hostName: port, peerName: peer, peerInNamespace: false }));
-  quietIpv6(port);
-  quietIpv6(peer);
-  const keeper = linkOf(route, port);
-  if (keeper.master !== master.index) route.request(setMaster(keeper, master));
-  route.request(setLinkUp({ name: peer }));
-}
-
-/** The two ends of a bridge's keeper; the first is the port. At most 15 bytes, unique for `br-` and 12 hex digits. */
-export function keeperNames(bridge: string): [port: string, peer: string] {
-  const tail = bridge.slice(-12);
-  return [`k0-${tail}`, `k1-${tail}`];
-}
-
-/** bocker's networks carry no IPv6: no link-local address, no router advertisement from a container (H3). */
-function quietIpv6(name: string): void {
-  writeSysctl(`net/ipv6/conf/${name}/disable_ipv6`, "1");
-  writeSysctl(`net/ipv6/conf/${name}/accept_ra`, "0");
-}
-
-/** Writes below /proc/sys; a setting this kernel does not have is skipped. */
-function writeSysctl(path: string, value: string): void {
+function writeSetting(path: string, value: string): void {
   try {
-    writeFileSync(`/proc/sys/${path}`, value);
+    writeFileSync(path, value);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") {
-      throw new BockerError("denied", `cannot set ${path.replaceAll("/", ".")} to ${value}`, { cause });
+      throw new BockerError("denied", `cannot write ${value} to ${path}`, { cause });
     }
   }
-}
-
-function enableForwarding(): boolean {
-  if (readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() === "1") return false;
-  writeSysctl("net/ipv4/ip_forward", "1");
-  return true;
-}
-
-/** The subnet of a bridge without an address: what was asked for, or the first the host does not use. */
-function planSubnet(
-  route: NetlinkSocket,
-  index: number,
-  options: BridgeOptions,
-): { subnet: Subnet; gateway: string } {
-  const addresses = route
-    .query(dumpAddresses(), "list addresses")
-    .flatMap((message) => parseAddress(message) ?? []);
-  // Another process may have been faster.
-  const own = addresses.find((address) => address.index === index);
-  if (own !== undefined) return { gateway: own.address, subnet: subnetOf(own.address, own.prefixLength) };
-  const used = addresses.map(({ address, prefixLength }) => subnetOf(address, prefixLength));
-  for (const message of route.query(dumpRoutes(), "list routes")) {
-    const found = parseRoute(message);
-    // The bridge's own route: the faster process added its address after the dump above.
-    if (found === undefined || found.prefixLength === 0 || found.index === index) continue;
-    used.push(subnetOf(found.destination, found.prefixLength));
-  }
-  const subnet =
-    options.subnet === undefined ? chooseSubnet(used) : chooseSubnet(used, [formatSubnet(options.subnet)]);
-  return { subnet, gateway: options.gateway ?? gatewayOf(subnet) };
 }

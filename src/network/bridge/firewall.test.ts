@@ -4,8 +4,8 @@ import { parseMessages } from "../../os/netlink/message.ts";
 import { parseElements } from "../../os/netlink/nftables.ts";
 import type { PublishedPort } from "../ports.ts";
 import { planAttachment } from "./attach.ts";
-import { keeperNames } from "./bridge.ts";
 import { parsePublished, publishPorts, unpublishPorts } from "./firewall.ts";
+import { keeperNames } from "./setup.ts";
 import { FIREWALL_REVISION, firewallText } from "./table.ts";
 
 test("another table is another revision", () => {

@@ -152,19 +152,24 @@ function nameIfNeeded(builder: MessageBuilder, link: LinkReference): void {
 }
 
 /** A bridge, up from the start; its MAC given so that it does not change with its ports. */
-export function createBridge(name: string, options: { mac?: string; mtu?: number } = {}): NetlinkRequest {
+export function createBridge(
+  name: string,
+  options: { index?: number; mac?: string; mtu?: number } = {},
+): NetlinkRequest {
   const builder = new MessageBuilder();
-  builder.message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, ifinfomsg(0, IFF_UP, IFF_UP));
+  const header = ifinfomsg(options.index ?? 0, IFF_UP, IFF_UP);
+  builder.message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, header);
   builder.string(IFLA_IFNAME, checkName(name));
   if (options.mac !== undefined) builder.attribute(IFLA_ADDRESS, parseMac(options.mac));
   if (options.mtu !== undefined) builder.u32(IFLA_MTU, options.mtu);
   builder.nest(IFLA_LINKINFO, () => builder.string(IFLA_INFO_KIND, "bridge"));
+  const index = options.index === undefined ? "" : ` index ${options.index}`;
   const mac = options.mac === undefined ? "" : ` address ${options.mac}`;
   const mtu = options.mtu === undefined ? "" : ` mtu ${options.mtu}`;
   return {
     bytes: builder.finish(),
     acks: 1,
-    describe: [`ip link add name ${name}${mac}${mtu} up type bridge`],
+    describe: [`ip link add name ${name}${index}${mac}${mtu} up type bridge`],
   };
 }
 

@@ -58,6 +58,11 @@ const PRIVATE: Operation = {
   recursive: false,
 };
 
+function layerCount(options: [string, string][]): string {
+  const count = options.filter(([key]) => key === "lowerdir+").length;
+  return count === 1 ? "a read-only layer" : `${count} read-only layers`;
+}
+
 /** Operations that leave the root attached at `mountPoint`, and open in SLOT_ROOT. */
 export function rootOperations(mount: RootMountRequest, mountPoint: string): Operation[] {
   if (mount.kind === "fsmount")
@@ -65,7 +70,7 @@ export function rootOperations(mount: RootMountRequest, mountPoint: string): Ope
       {
         ...storage,
         op: "fsmount",
-        what: `make the ${mount.type} of ${mount.options.filter(([key]) => key === "lowerdir+").length} read-only layers and one to write to`,
+        what: `make the ${mount.type} of ${layerCount(mount.options)} and one to write to`,
         why: "copy-on-write: what the container changes goes to its own directory",
         slot: SLOT_ROOT,
         type: mount.type,
