@@ -15,4 +15,9 @@ export const COMMANDS: readonly Entry[] = [
     summary: "Create and run a new container from an image",
     load: async () => (await import("./run.ts")).runCommand,
   },
+  {
+    name: "pull",
+    summary: "Download an image from a registry",
+    load: async () => (await import("./pull.ts")).pullCommand,
+  },
 ];

@@ -16,6 +16,11 @@ function writeFully(fd: number, text: string): void {
   }
 }
 
+/** As it is, escape sequences included: for what draws on a terminal. */
+export function printRaw(text: string): void {
+  writeFully(1, text);
+}
+
 export function print(text: string): void {
   writeFully(1, `${text}\n`);
 }

@@ -1,5 +1,6 @@
 /** What every use case works with. main.ts builds one; nothing here is global. */
 import { mkdirSync } from "node:fs";
+import { ContentStore } from "../images/store.ts";
 import { type MachineFacts, machineFacts } from "../os/machine.ts";
 import type { Database } from "../os/sqlite.ts";
 import { ContainerTable } from "../state/containers.ts";
@@ -15,6 +16,7 @@ export class Engine {
   readonly self: string[];
   #database: Database | undefined;
   #driver: StorageDriver | undefined;
+  #content: ContentStore | undefined;
   #machine: MachineFacts | undefined;
 
   constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[]) {
@@ -49,6 +51,12 @@ export class Engine {
     return new ImageTable(this.database);
   }
 
+  get content(): ContentStore {
+    void this.database;
+    this.#content ??= new ContentStore(this.paths.data);
+    return this.#content;
+  }
+
   get driver(): StorageDriver {
     this.#driver ??= this.#makeDriver(this.paths);
     return this.#driver;
@@ -66,6 +74,8 @@ export class Engine {
   close(): void {
     this.#database?.close();
     this.#database = undefined;
+    this.#content?.close();
+    this.#content = undefined;
   }
 }
 
