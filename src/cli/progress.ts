@@ -85,10 +85,8 @@ export class LiveLines {
     if (lines.length <= room) return lines;
     const active = lines.filter(({ done }) => !done);
     const finished = lines.filter(({ done }) => done);
-    return [...finished.slice(-Math.max(0, room - active.length) || finished.length), ...active].slice(
-      0,
-      room,
-    );
+    const spare = Math.max(0, room - active.length);
+    return [...finished.slice(finished.length - spare), ...active].slice(0, room);
   }
 
   #draw(lines: Line[]): void {

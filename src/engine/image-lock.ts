@@ -44,6 +44,7 @@ export async function lockPull(engine: Engine, manifest: Digest, signal: AbortSi
 
 /** Removes what crashed processes left of layers and blobs that they did not finish. */
 export function removeUnfinished(engine: Engine): void {
-  withImageLock(engine, () => engine.driver.removeStaleLayers());
+  // First the store: opening it makes the directories of both.
   engine.content.removeStaleIngests();
+  withImageLock(engine, () => engine.driver.removeStaleLayers());
 }
