@@ -1,6 +1,6 @@
 /** The real docker-registry in a sandbox's network, and images in it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sandbox } from "../sandbox.ts";
 import type { Blob, Image } from "./layout.ts";
@@ -10,11 +10,11 @@ const PUSH = join(import.meta.dirname, "push.ts");
 /** A program in the sandbox's network that lives until `stop`. */
 export class Service {
   readonly #process: ChildProcess;
-  output = "";
+  readonly #log: string;
 
   /** @param ready what its output has when it can be used */
-  static async start(sandbox: Sandbox, words: string[], ready: string, environment = {}): Promise<Service> {
-    const service = new Service(sandbox, words, environment);
+  static async start(sandbox: Sandbox, words: string[], ready: string): Promise<Service> {
+    const service = new Service(sandbox, words);
     for (let i = 0; i < 500; i++) {
       if (service.output.includes(ready)) return service;
       if (service.#process.exitCode !== null) break;
@@ -24,21 +24,18 @@ export class Service {
     throw new Error(`${words.join(" ")} does not start: ${service.output}`);
   }
 
-  private constructor(sandbox: Sandbox, words: string[], environment: NodeJS.ProcessEnv) {
+  private constructor(sandbox: Sandbox, words: string[]) {
     const [program, ...rest] = sandbox.inside(words);
-    this.#process = spawn(program, rest, {
-      env: { ...sandbox.environment, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.#process.stdout, this.#process.stderr])
-      stream?.on("data", (bytes) => {
-        this.output += bytes;
-      });
+    this.#log = join(mkdtempSync(join(sandbox.directory, "service-")), "log");
+    // A file, not a pipe: nobody reads a pipe while a test waits for a command to end.
+    const log = openSync(this.#log, "w");
+    this.#process = spawn(program, rest, { env: sandbox.environment, stdio: ["ignore", log, log] });
+    closeSync(log);
   }
 
-  /** Has it read what the tests changed since. */
-  kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal);
+  /** What it has printed. */
+  get output(): string {
+    return readFileSync(this.#log, "utf8");
   }
 
   async stop(): Promise<void> {
@@ -101,7 +98,6 @@ export class Registry {
     const images = "index" in top ? top.images : [top];
     const last = "index" in top ? top.index : top.manifest;
     const directory = mkdtempSync(join(this.#sandbox.directory, "push-"));
-    mkdirSync(directory, { recursive: true });
     const manifests = "index" in top ? [...images.map(({ manifest }) => manifest), last] : [last];
     for (const { digest, bytes } of [...images.flatMap(({ blobs }) => blobs), ...manifests])
       writeFileSync(join(directory, digest), bytes);
