@@ -42,10 +42,8 @@ const TRANSIENT = new Set([408, 429, 500, 502, 503, 504]);
 export interface ClientOptions {
   signal?: AbortSignal | undefined;
   retry?: RetryPolicy;
-  /** Instead of process.env. */
+  /** Instead of process.env: DOCKER_CONFIG, BOCKER_CERTS_DIR, SSL_CERT_FILE and NODE_EXTRA_CA_CERTS count. */
   environment?: NodeJS.ProcessEnv;
-  /** Instead of /etc/docker/certs.d. */
-  certificateDirectory?: string;
 }
 
 /** Bytes as the registry sent them, verified, and what they are. */
@@ -232,7 +230,7 @@ export class RegistryClient {
   /** Finds out how the registry is spoken to, once. */
   async #connect(): Promise<Connection> {
     const { domain, path } = this.#reference;
-    const directory = this.#options.certificateDirectory ?? CERTIFICATE_DIRECTORY;
+    const directory = this.#environment["BOCKER_CERTS_DIR"] ?? CERTIFICATE_DIRECTORY;
     this.#tls = tlsMaterial(domain, directory, this.#environment);
     const [https, http] = originsOf(domain);
     const origin = http === undefined || (await this.#speaksHttps(https!)) ? https! : http;
