@@ -60,8 +60,3 @@ export function shortDigest(digest: Digest): string {
 export function digestOf(bytes: Uint8Array | string): Digest {
   return `${PREFIX}${createHash("sha256").update(bytes).digest("hex")}`;
 }
-
-/** The name of a layer upon everything below it (OCI image-spec config.md, "Layer ChainID"). */
-export function chainId(parent: string | undefined, diffId: Digest): Digest {
-  return parent === undefined ? diffId : digestOf(`${parent} ${diffId}`);
-}

@@ -1,12 +1,14 @@
 /** What `run` and `create` have in common: from the command line to a recorded container. */
 import { existsSync, writeFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
+import { familiarReference, parseReference, withDefaultTag } from "../base/reference.ts";
 import { type CreateRequest, createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
 import { findImage, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { createRequest } from "./container-options.ts";
 import type { FlagValues } from "./flags.ts";
+import { printError } from "./output.ts";
 import { parsePlatform } from "./values.ts";
 
 function checkCidFile(path: string | undefined): void {
@@ -47,7 +49,20 @@ async function imageFor(values: FlagValues, engine: Engine, reference: string): 
       `image with reference ${reference} was found but does not match the specified platform: wanted ${platform}, actual: ${image.platform}`,
     );
   }
+  if (engine.dry)
+    throw new BockerError(
+      "not-found",
+      `No such image: ${reference}: --explain shows what is done with an image that is here; pull it first`,
+    );
+  if (found === undefined && !values.bool("quiet")) printError(missingText(reference));
+  const { pullWithProgress } = await import("./pull.ts");
+  await pullWithProgress(engine, reference, { platform, quiet: values.bool("quiet"), output: 2 });
   return requireImage(engine, reference);
+}
+
+/** Docker's words before it pulls on its own account. */
+function missingText(reference: string): string {
+  return `Unable to find image '${familiarReference(withDefaultTag(parseReference(reference)))}' locally`;
 }
 
 /** What the flags describe, with its image, which may be pulled for it. */

@@ -71,6 +71,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./ps.ts")).psCommand,
   },
   {
+    name: "pull",
+    summary: "Download an image from a registry",
+    load: async () => (await import("./pull.ts")).pullCommand,
+  },
+  {
     name: "rm",
     summary: "Remove one or more containers",
     load: async () => (await import("./rm.ts")).rmCommand,

@@ -9,7 +9,7 @@ import type { ContainerConfig, ContainerRecord } from "../spec/container.ts";
 import { type ExecutionConfig, parseImageConfig } from "../spec/image-config.ts";
 import { parseManifest } from "../spec/image-manifest.ts";
 import type { ImageRecord } from "../state/images.ts";
-import { lock, lockImages } from "../state/locks.ts";
+import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import { addLayer } from "./add-layer.ts";
@@ -93,21 +93,22 @@ export async function commitContainer(
   const running = readState(engine.paths, record.id).status === "running";
   const freezer = running && options.pause ? cgroupFreezer(cgroupName(record.id)) : undefined;
   const files = containerPaths(engine.paths, record.id);
-  const container = lock(engine.paths.locks, record.id);
-  const images = lockImages(engine.paths.locks, "add");
+  const history = {
+    created_by: [...record.config.entrypoint, ...record.config.cmd].join(" "),
+    comment: options.message,
+    ...(options.author === "" ? {} : { author: options.author }),
+  };
+  const held = lock(engine.paths.locks, record.id);
   try {
     const upper = openat(AT_FDCWD, files.upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const layer = await withFdAsync(upper, () =>
-      paused(freezer, () => addLayer(engine, diffUpper(upper), parent.record.chain.at(-1), options.signal)),
+    return await withFdAsync(upper, () =>
+      paused(freezer, () =>
+        addLayer(engine, diffUpper(upper), parent.record.chain.at(-1), options.signal, (layer) =>
+          recordImage(engine, { parent, layer, execution, history, author: options.author }, tag),
+        ),
+      ),
     );
-    const history = {
-      created_by: [...record.config.entrypoint, ...record.config.cmd].join(" "),
-      comment: options.message,
-      ...(options.author === "" ? {} : { author: options.author }),
-    };
-    return recordImage(engine, { parent, layer, execution, history, author: options.author }, tag);
   } finally {
-    images.release();
-    container?.release();
+    held?.release();
   }
 }

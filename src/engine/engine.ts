@@ -16,8 +16,8 @@ export class Engine {
   readonly self: string[];
   #database: Database | undefined;
   #driver: StorageDriver | undefined;
-  #machine: MachineFacts | undefined;
   #content: ContentStore | undefined;
+  #machine: MachineFacts | undefined;
   /** Nothing may be changed: neither files nor the database. */
   readonly dry: boolean;
 
@@ -56,10 +56,8 @@ export class Engine {
   }
 
   get content(): ContentStore {
-    if (this.#content === undefined) {
-      mkdirSync(this.paths.data, { recursive: true, mode: 0o710 });
-      this.#content = new ContentStore(this.paths.data);
-    }
+    void this.database;
+    this.#content ??= new ContentStore(this.paths.data);
     return this.#content;
   }
 
@@ -78,10 +76,10 @@ export class Engine {
   }
 
   close(): void {
-    this.#content?.close();
-    this.#content = undefined;
     this.#database?.close();
     this.#database = undefined;
+    this.#content?.close();
+    this.#content = undefined;
   }
 }
 

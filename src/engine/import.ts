@@ -9,7 +9,6 @@ import { close, openat } from "../os/files.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ExecutionConfig } from "../spec/image-config.ts";
 import type { ImageRecord } from "../state/images.ts";
-import { lockImages } from "../state/locks.ts";
 import { addLayer } from "./add-layer.ts";
 import type { Engine } from "./engine.ts";
 import { NO_PARENT, recordImage, tagName } from "./record-image.ts";
@@ -29,17 +28,11 @@ async function importArchive(
   options: ImportOptions,
 ): Promise<ImageRecord> {
   const tag = options.name === undefined ? undefined : tagName(options.name);
-  // The database also makes the directories that the layer needs.
-  engine.database;
-  const held = lockImages(engine.paths.locks, "add");
-  try {
-    const layer = await addLayer(engine, archive, undefined, options.signal);
-    const history = { created_by: "", comment: options.message };
-    const { execution, architecture } = options;
-    return recordImage(engine, { parent: NO_PARENT, layer, execution, history, architecture }, tag);
-  } finally {
-    held.release();
-  }
+  const { execution, architecture, message } = options;
+  const history = { created_by: "", comment: message };
+  return addLayer(engine, archive, undefined, options.signal, (layer) =>
+    recordImage(engine, { parent: NO_PARENT, layer, execution, history, architecture }, tag),
+  );
 }
 
 /** An archive, compressed or not, as an image. */

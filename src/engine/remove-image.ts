@@ -5,11 +5,11 @@ import { shortId } from "../base/ids.ts";
 import { familiarReference, parseReference } from "../base/reference.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import type { ImageRecord } from "../state/images.ts";
-import { lockImages } from "../state/locks.ts";
 import { readState } from "../state/status.ts";
 import { sweepTrash } from "../state/trash.ts";
 import type { Engine } from "./engine.ts";
 import { findImageRecord, isHostImage } from "./image.ts";
+import { withImageLock } from "./image-lock.ts";
 
 /** One line of Docker's answer. */
 export type RemovedImage = { untagged: string } | { deleted: string };
@@ -128,16 +128,12 @@ export function removeImage(engine: Engine, reference: string, force: boolean): 
   if (isHostImage(reference))
     throw new BockerError("conflict", `${reference} is built in: it is this machine's own root and stays`);
   const removed: RemovedImage[] = [];
-  engine.database;
-  const held = lockImages(engine.paths.locks, "remove");
-  try {
+  withImageLock(engine, () => {
     const gone = engine.transaction(() => forget(engine, reference, force, removed));
-    if (gone === undefined) return removed;
+    if (gone === undefined) return;
     removed.push({ deleted: gone.id });
     for (const chain of sweep(engine, gone)) removed.push({ deleted: chain });
-  } finally {
-    held.release();
-  }
+  });
   sweepTrash(engine.paths);
   return removed;
 }

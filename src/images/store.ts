@@ -29,6 +29,7 @@ import {
   fsync,
   mkdirat,
   openat,
+  pread,
   read,
   readAll,
   renameat2,
@@ -64,6 +65,7 @@ export class Ingest {
   readonly #hash = createHash("sha256");
   #fd: number;
   #size = 0;
+  #verified: ExpectedBlob | undefined;
 
   /** Use `ContentStore.ingest`. */
   constructor(store: ContentStore, name: string, fd: number, expected: ExpectedBlob | undefined) {
@@ -93,20 +95,40 @@ export class Ingest {
     }
   }
 
-  /** Verifies, syncs and publishes. After a failure nothing is left. */
-  commit(): ExpectedBlob {
+  /** What was written, held against what was expected: BockerError("corrupt"). No more writes after it. */
+  verify(): ExpectedBlob {
+    if (this.#verified !== undefined) return this.#verified;
     const found: ExpectedBlob = { digest: digestFromHex(this.#hash.digest("hex")), size: this.#size };
     const expected = this.#expected;
+    if (expected !== undefined && expected.size !== found.size) {
+      throw new BockerError(
+        "corrupt",
+        `${expected.digest} has ${found.size} bytes instead of ${expected.size}`,
+      );
+    }
+    if (expected !== undefined && expected.digest !== found.digest) {
+      throw new BockerError("corrupt", `the content of ${expected.digest} has the digest ${found.digest}`);
+    }
+    this.#verified = found;
+    return found;
+  }
+
+  /** What has been written so far, in chunks, from the start. */
+  *stream(): Generator<Buffer, void, void> {
+    for (let position = 0; position < this.#size; ) {
+      const buffer = Buffer.allocUnsafe(READ_SIZE);
+      const count = pread(this.#fd, buffer, position);
+      if (count === 0) return;
+      position += count;
+      yield buffer.subarray(0, count);
+    }
+  }
+
+  /** Verifies, syncs and publishes. After a failure nothing is left. */
+  commit(): ExpectedBlob {
+    let found: ExpectedBlob;
     try {
-      if (expected !== undefined && expected.size !== found.size) {
-        throw new BockerError(
-          "corrupt",
-          `${expected.digest} has ${found.size} bytes instead of ${expected.size}`,
-        );
-      }
-      if (expected !== undefined && expected.digest !== found.digest) {
-        throw new BockerError("corrupt", `the content of ${expected.digest} has the digest ${found.digest}`);
-      }
+      found = this.verify();
       fsync(this.#fd);
       this.#store.publish(this.#name, found.digest);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** Locks between processes: flock on files that are never removed, released by the kernel on any death. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { AT_FDCWD, LOCK_EX, LOCK_NB, LOCK_SH, O_CLOEXEC, O_CREAT, O_RDWR } from "../os/constants.ts";
+import { AT_FDCWD, LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_RDWR } from "../os/constants.ts";
 import { close, flock, openat } from "../os/files.ts";
 
 export interface Lock {
@@ -20,16 +20,5 @@ export function lock(directory: string, id: string, wait = true): Lock | undefin
     close(fd);
     return undefined;
   }
-  return { release: () => close(fd) };
-}
-
-/**
- * The lock of the image store: shared by whoever adds layers, taken alone by whoever removes some, so
- * that no layer disappears between "it is there already" and the record that refers to it.
- */
-export function lockImages(directory: string, use: "add" | "remove"): Lock {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const fd = openat(AT_FDCWD, join(directory, "images"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
-  flock(fd, use === "add" ? LOCK_SH : LOCK_EX);
   return { release: () => close(fd) };
 }

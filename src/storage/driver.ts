@@ -38,12 +38,17 @@ export interface StorageDriver {
   readonly name: string;
   /** The directory that a layer's content is, or will be, in. The name shows only when it is complete. */
   layerDirectory(chainId: string): string;
-  /** A new, empty directory that a layer is unpacked into before it gets its name. */
+  /**
+   * A new, empty directory that a layer is unpacked into before it gets its name. While it is in use, its
+   * user holds an flock on it; between the two, and around removeStaleLayers, the lock of all images.
+   */
   beginLayer(): string;
   /** Gives a finished layer its name; another process may have been first, then this one is dropped. */
   commitLayer(directory: string, chainId: string): void;
-  /** Removes what `beginLayer` made and `commitLayer` will not take. */
+  /** Removes a layer that was begun and will not be finished. */
   abortLayer(directory: string): void;
+  /** Removes what crashed processes began: what nobody holds an flock on. Returns how many. */
+  removeStaleLayers(): number;
   hasLayer(chainId: string): boolean;
   removeLayer(chainId: string): void;
   /** How the container's root is mounted. Throws "unsupported" for more layers than the kernel takes. */

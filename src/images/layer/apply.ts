@@ -54,9 +54,10 @@ export interface ApplyOptions {
   /**
    * In mode "layer": the directories of the layers below, topmost first. A hard link to a file that
    * only they have brings a copy of it into this layer, as overlayfs's copy-up would; a directory that
-   * only the entries' names imply takes over the owner and mode it has there.
+   * only the entries' names imply takes over the owner and mode it has there. A function is called at
+   * the first need, which most layers never have.
    */
-  lowers?: readonly number[];
+  lowers?: readonly number[] | (() => readonly number[]);
   /** Which attribute makes a directory opaque: "trusted" for overlays of root, "user" for userxattr mounts. */
   opaqueAttribute?: "trusted.overlay.opaque" | "user.overlay.opaque";
 }

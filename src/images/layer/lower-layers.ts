@@ -51,11 +51,11 @@ function isOpaque(root: number, path: LayerPath): boolean {
 }
 
 export class LowerLayers {
-  readonly #roots: readonly number[];
+  readonly #roots: () => readonly number[];
 
   /** Directory descriptors, the topmost layer first; they stay the caller's. */
-  constructor(roots: readonly number[]) {
-    this.#roots = roots;
+  constructor(roots: readonly number[] | (() => readonly number[])) {
+    this.#roots = typeof roots === "function" ? roots : () => roots;
   }
 
   /**
@@ -64,7 +64,7 @@ export class LowerLayers {
    */
   directories(path: LayerPath): number[] {
     const found: number[] = [];
-    for (const root of this.#roots) {
+    for (const root of this.#roots()) {
       try {
         found.push(openInRoot(root, path, O_RDONLY | O_DIRECTORY));
       } catch (error) {
@@ -78,7 +78,7 @@ export class LowerLayers {
 
   /** What is visible at `path`; undefined for nothing. */
   find(path: LayerPath): LowerFile | undefined {
-    for (const root of this.#roots) {
+    for (const root of this.#roots()) {
       try {
         const fd = openInRoot(root, path, O_PATH | O_NOFOLLOW);
         const stat = fstat(fd);

@@ -7,14 +7,16 @@
 import { createHash } from "node:crypto";
 import { createGzip } from "node:zlib";
 import { type Digest, digestFromHex } from "../../base/digest.ts";
-import type { ContentStore, ExpectedBlob } from "../store.ts";
+import type { ContentStore, ExpectedBlob, Ingest } from "../store.ts";
 
 export interface PackedLayer {
   /** Of the uncompressed archive. */
   diffId: Digest;
   archiveSize: number;
-  /** Of the gzip file in the store (application/vnd.oci.image.layer.v1.tar+gzip). */
+  /** Of the gzip file (application/vnd.oci.image.layer.v1.tar+gzip). */
   blob: ExpectedBlob;
+  /** Holds that file, complete; the caller commits or aborts it. */
+  ingest: Ingest;
 }
 
 /** Compresses `archive` into `store`. `tee`, if given, sees every uncompressed chunk, e.g. to apply it. */
@@ -43,7 +45,7 @@ export async function packLayer(
     }
     gzip.end();
     await written;
-    return { diffId: digestFromHex(hash.digest("hex")), archiveSize, blob: ingest.commit() };
+    return { diffId: digestFromHex(hash.digest("hex")), archiveSize, blob: ingest.verify(), ingest };
   } catch (error) {
     gzip.destroy();
     await written.catch(() => undefined);

@@ -1,7 +1,7 @@
 /**
  * A compressed layer, in one pass: stored as a blob, verified, and applied to a directory.
  *
- * Promises: when it resolves, the blob is durable in the store, its size, its digest and the digest of
+ * Promises: when it resolves, the blob is durable in `store`, its size, its digest and the digest of
  * the uncompressed archive are what was expected, and the directory holds the layer (not yet synced).
  * When it rejects, the blob is not in the store through this call and the directory is empty.
  */
@@ -29,8 +29,10 @@ export interface UnpackRequest extends ApplyOptions {
   diffId?: Digest;
   /** An empty directory (O_RDONLY), the caller's to close and to sync. */
   directory: number;
-  /** Leave out to apply what is in the store already. */
+  /** Where the bytes are published as a blob; leave out to apply what is in the store already. */
   store?: ContentStore;
+  /** Instead of `store`: gets the bytes, and stays the caller's to commit or to abort. */
+  ingest?: Ingest;
   progress?: LayerProgress;
   signal?: AbortSignal;
 }
@@ -65,7 +67,8 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
   const counting = new CountingSink(new LayerApplier(request.directory, request));
   const reader = new TarReader(counting);
   const hash = createHash("sha256");
-  const ingest = request.store?.ingest(request.expected);
+  const own = request.store?.ingest(request.expected);
+  const ingest = request.ingest ?? own;
   let archiveSize = 0;
   try {
     for await (const chunk of inflate(stored(request, ingest))) {
@@ -75,6 +78,8 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
     }
     reader.finish();
     counting.finish();
+    // First what the transfer is to blame for, then what the image is.
+    ingest?.verify();
     const diffId = digestFromHex(hash.digest("hex"));
     if (request.diffId !== undefined && diffId !== request.diffId) {
       throw new BockerError(
@@ -82,13 +87,13 @@ export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer
         `the layer's diff id is ${diffId}, but its image says ${request.diffId}`,
       );
     }
-    ingest?.commit();
+    own?.commit();
     request.progress?.("Pull complete", request.expected.size, request.expected.size);
     return { diffId, archiveSize, size: counting.size };
   } catch (error) {
     counting.close();
     emptyDirectory(request.directory);
-    ingest?.abort();
+    own?.abort();
     throw error;
   }
 }

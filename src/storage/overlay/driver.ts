@@ -1,11 +1,20 @@
 /** The overlay driver: a directory for each layer, stacked by overlayfs (Documentation/filesystems/overlayfs.rst). */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { release } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { BockerError } from "../../base/errors.ts";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../os/constants.ts";
-import { fsync, openat, withFd } from "../../os/files.ts";
+import {
+  AT_FDCWD,
+  LOCK_EX,
+  LOCK_NB,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+} from "../../os/constants.ts";
+import { flock, fsync, openat, withFd } from "../../os/files.ts";
+import { removeTree } from "../../os/remove-tree.ts";
 import type { RootMount, RootRequest, StorageDriver } from "../driver.ts";
 
 /** Docker's limit; the kernel itself takes 500. */
@@ -13,6 +22,7 @@ export const MAX_LAYERS = 128;
 /** mount(2) copies one page of options. */
 const OPTION_PAGE = 4095;
 const SHORT_NAME = 12;
+const TEMPORARY = ".tmp-";
 
 /** fsconfig's `lowerdir+`, one layer a call, came with Linux 6.5. */
 function hasLayerOption(kernel: string): boolean {
@@ -42,7 +52,7 @@ export class OverlayDriver implements StorageDriver {
   }
 
   beginLayer(): string {
-    const directory = join(this.#root, `.tmp-${process.pid}-${randomBytes(8).toString("hex")}`);
+    const directory = join(this.#root, `${TEMPORARY}${randomBytes(8).toString("hex")}`);
     mkdirSync(join(directory, "diff"), { recursive: true, mode: 0o710 });
     return join(directory, "diff");
   }
@@ -53,14 +63,28 @@ export class OverlayDriver implements StorageDriver {
       renameSync(temporary, join(this.layerDirectory(chainId), ".."));
     } catch (error) {
       if (!this.hasLayer(chainId)) throw error;
-      this.#discard(temporary);
+      this.abortLayer(directory);
     }
     this.#linkShortName(chainId);
     withFd(openat(AT_FDCWD, this.#root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fsync);
   }
 
   abortLayer(directory: string): void {
-    this.#discard(join(directory, ".."));
+    this.#removeTemporary(basename(dirname(directory)));
+  }
+
+  removeStaleLayers(): number {
+    const names = readdirSync(this.#root).filter((name) => name.startsWith(TEMPORARY));
+    const stale = names.filter((name) => {
+      const fd = openat(AT_FDCWD, join(this.#root, name, "diff"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      return withFd(fd, () => flock(fd, LOCK_EX | LOCK_NB));
+    });
+    for (const name of stale) this.#removeTemporary(name);
+    return stale.length;
+  }
+
+  #removeTemporary(name: string): void {
+    withFd(openat(AT_FDCWD, this.#root, O_RDONLY | O_DIRECTORY), (root) => removeTree(root, name));
   }
 
   /**
