@@ -83,6 +83,13 @@ function entryError(entry: TarEntry, error: unknown): BockerError {
   return new BockerError(code, message, { cause: error });
 }
 
+interface DirectoryTime {
+  path: LayerPath;
+  mtime: TarEntry["mtime"];
+  /** Of the directory that it is the time of. */
+  identity: string;
+}
+
 export class LayerApplier implements TarSink {
   readonly #root: number;
   readonly #directories: LayerRoot;
@@ -90,7 +97,7 @@ export class LayerApplier implements TarSink {
   readonly #links: HardLinks;
   readonly #lowers: LowerLayers;
   /** Times of directories, set last: every file that is made in one changes them. */
-  readonly #directoryTimes = new Map<string, { path: LayerPath; entry: TarEntry; identity: string }>();
+  readonly #directoryTimes = new Map<string, DirectoryTime>();
   #open: OpenFile | undefined;
 
   /** `root` is the directory's descriptor (O_RDONLY) and stays the caller's. */
@@ -139,12 +146,12 @@ export class LayerApplier implements TarSink {
 
   /** After the archive's end: sets the times of all directories. */
   finish(): void {
-    for (const { path, entry, identity } of this.#directoryTimes.values()) {
+    for (const { path, mtime, identity } of this.#directoryTimes.values()) {
       const fd = this.#directories.existingDirectory(path);
       if (fd === undefined) continue;
       withFd(fd, () => {
         // A later entry may have put something else there.
-        if (fstat(fd).identity === identity) utimensat(fd, ".", entry.mtime, entry.mtime);
+        if (fstat(fd).identity === identity) utimensat(fd, ".", mtime, mtime);
       });
     }
     this.close();
@@ -253,8 +260,15 @@ export class LayerApplier implements TarSink {
   #describeDirectory(fd: number, path: LayerPath, entry: TarEntry): void {
     withFd(fd, () => {
       setMetadata(fd, entry, false);
-      const key = pathBytes(path).toString("latin1");
-      this.#directoryTimes.set(key, { path, entry, identity: fstat(fd).identity });
+      this.#keepTime(fd, path, entry.mtime);
+    });
+  }
+
+  #keepTime(fd: number, path: LayerPath, mtime: TarEntry["mtime"]): void {
+    this.#directoryTimes.set(pathBytes(path).toString("latin1"), {
+      path,
+      mtime,
+      identity: fstat(fd).identity,
     });
   }
 
@@ -265,7 +279,9 @@ export class LayerApplier implements TarSink {
     withFd(lower.fd, () => {
       if (!isDirectory(lower.stat)) return;
       const attributes = withFd(openInRoot(lower.root, path, O_RDONLY | O_DIRECTORY), attributesOf);
-      setMetadata(fd, metadataOf(lower.stat, attributes), true);
+      const metadata = metadataOf(lower.stat, attributes);
+      setMetadata(fd, metadata, true);
+      this.#keepTime(fd, path, metadata.mtime);
     });
   }
 }
