@@ -25,7 +25,7 @@ export async function printExplanation(format: string, explanation: Explanation)
     const { explainJson } = await import("../runtime/explain/json.ts");
     print(explainJson(explanation));
   } else if (format === "sh") {
-    const { explainShell } = await import("../runtime/explain/shell.ts");
+    const { explainShell } = await import("../runtime/explain/shell/script.ts");
     print(explainShell(explanation));
   } else {
     const { explainText } = await import("../runtime/explain/text.ts");

@@ -184,7 +184,7 @@ export function explainText(explanation: Explanation, options: TextOptions): str
     const container = name === "" ? "A container" : `The container ${visible(name)}`;
     printer.title(
       `${container} from the image ${visible(image.reference)}`,
-      "with the id " + id.slice(0, 12),
+      `with the id ${id.slice(0, 12)}`,
     );
     printer.facts("image", [
       ...(image.id === image.reference ? [] : [image.id]),

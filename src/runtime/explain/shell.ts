@@ -1,4 +1,0 @@
-import type { Explanation } from "./explanation.ts";
-export function explainShell(_e: Explanation): string {
-  return "";
-}
