@@ -34,3 +34,9 @@ export function parseLayout(mountinfo: string): CgroupLayout {
 export function readLayout(): CgroupLayout {
   return parseLayout(readFileSync("/proc/self/mountinfo", "utf8"));
 }
+
+/** Every directory that a cgroup of this name would have. */
+export function cgroupDirectories(name: string, layout: CgroupLayout = readLayout()): string[] {
+  const roots = layout.unified === undefined ? new Set(layout.controllers.values()) : [layout.unified];
+  return [...roots].map((root) => `${root}/${name}`);
+}

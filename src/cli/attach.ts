@@ -15,6 +15,7 @@ export const attachCommand: Command = {
     { name: "no-stdin", kind: "bool", help: "Do not attach STDIN" },
     { name: "sig-proxy", kind: "bool", help: "Proxy all received signals to the process (default true)" },
   ],
+  repair: "boot",
   words: { least: 1, most: 1 },
   async run(values, engine) {
     const record = engine.containers.find(values.positional[0] ?? "");

@@ -8,6 +8,7 @@ export const cleanupCommand: Command = {
   usage: "CONTAINER",
   summary: "Remove a --rm container that has ended (called by its monitor)",
   flags: [],
+  repair: "none",
   words: { least: 1, most: 1 },
   async run(values, engine) {
     try {

@@ -11,6 +11,11 @@ export interface Command {
   flags: readonly Flag[];
   /** False for commands that end in a program's own command line. */
   interspersed?: boolean;
+  /**
+   * What is looked for before the command runs: all that a crash may have left (the default), only what a
+   * reboot leaves (commands that must be quick), or nothing.
+   */
+  repair?: "boot" | "none";
   /** How many words are needed and allowed. */
   words: { least: number; most?: number };
   /** Returns the exit code. */

@@ -10,6 +10,7 @@ export const createCommand: Command = {
   summary: "Create a new container",
   flags: CREATE_FLAGS,
   interspersed: false,
+  repair: "boot",
   words: { least: 1 },
   async run(values, engine) {
     print((await createFromFlags(values, engine)).id);

@@ -71,10 +71,19 @@ async function runCommand(command: Command, words: string[], engine: () => Engin
       return 0;
     }
     checkWords(command, values.positional.length);
-    return await command.run(values, engine());
+    const instance = engine();
+    if (command.repair !== "none" && !values.has("explain")) await repairFirst(instance, command);
+    return await command.run(values, instance);
   } catch (error) {
     return report(error, command);
   }
+}
+
+/** After a crash or a reboot the next command puts things right, and says so. */
+async function repairFirst(engine: Engine, command: Command): Promise<void> {
+  const { repair } = await import("../engine/repair.ts");
+  for (const line of repair(engine, command.repair !== "boot"))
+    printError(`bocker: repaired: ${visible(line)}`);
 }
 
 function printOverview(): void {

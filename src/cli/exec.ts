@@ -47,6 +47,7 @@ export const execCommand: Command = {
   summary: "Execute a command in a running container",
   flags: FLAGS,
   interspersed: false,
+  repair: "boot",
   words: { least: 2 },
   async run(values, engine) {
     const record = engine.containers.find(values.positional[0] ?? "");

@@ -9,6 +9,7 @@ export const killCommand: Command = {
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   summary: "Kill one or more running containers",
   flags: [{ name: "signal", short: "s", kind: "string", help: "Signal to send to the container" }],
+  repair: "boot",
   words: { least: 1 },
   run(values, engine) {
     const signal = parseSignal(values.string("signal") ?? "KILL");

@@ -51,6 +51,7 @@ export const logsCommand: Command = {
     { name: "timestamps", short: "t", kind: "bool", help: "Show timestamps" },
     { name: "until", kind: "string", help: "Show logs before a timestamp or relative time" },
   ],
+  repair: "boot",
   words: { least: 1, most: 1 },
   async run(values, engine) {
     const record = engine.containers.find(values.positional[0] ?? "");

@@ -69,6 +69,7 @@ export const runCommand: Command = {
   summary: "Create and run a new container from an image",
   flags: RUN_FLAGS,
   interspersed: false,
+  repair: "boot",
   words: { least: 1 },
   run,
 };

@@ -42,6 +42,7 @@ export const startCommand: Command = {
     { name: "interactive", short: "i", kind: "bool", help: "Attach container's STDIN" },
     { name: "sig-proxy", kind: "bool", help: "Proxy received signals to the process (default true)" },
   ],
+  repair: "boot",
   words: { least: 1 },
   async run(values, engine) {
     const { positional } = values;

@@ -13,6 +13,7 @@ export const stopCommand: Command = {
     { name: "timeout", short: "t", kind: "int", help: "Seconds to wait before killing the container" },
     { name: "time", kind: "int", help: "The same as --timeout" },
   ],
+  repair: "boot",
   words: { least: 1 },
   run(values, engine) {
     const signal = values.string("signal");

@@ -13,6 +13,7 @@ export const versionCommand: Command = {
   usage: "[OPTIONS]",
   summary: "Show the bocker version information",
   flags: [{ name: "format", short: "f", kind: "string", help: "Format output: 'json' or a Go template" }],
+  repair: "none",
   words: { least: 0, most: 0 },
   async run(values) {
     const details = {

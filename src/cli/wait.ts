@@ -8,6 +8,7 @@ export const waitCommand: Command = {
   usage: "CONTAINER [CONTAINER...]",
   summary: "Block until one or more containers stop, then print their exit codes",
   flags: [],
+  repair: "boot",
   words: { least: 1 },
   run: (values, engine) =>
     forEachWord(values.positional, async (word) =>

@@ -10,6 +10,7 @@ import type {
   MountPoint,
   PortBinding,
 } from "../spec/container.ts";
+import { lock } from "../state/locks.ts";
 import { containerPaths, type Paths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
@@ -137,6 +138,9 @@ export function createContainer(engine: Engine, request: CreateRequest): Contain
   const { image } = request;
   const { containers } = engine;
   makeBindSources(request.mounts);
+  engine.database;
+  // Until the record is there, the directory looks like one that a crash has left.
+  const held = lock(engine.paths.locks, id);
   for (const step of containerDirectories(engine.paths, id)) performFileStep(step);
   try {
     makeVolumes(engine, record, new Set(request.mounts.map(({ name }) => name)));
@@ -150,6 +154,8 @@ export function createContainer(engine: Engine, request: CreateRequest): Contain
     rmSync(containerPaths(engine.paths, id).directory, { recursive: true, force: true });
     removeAnonymousVolumes(engine, record);
     throw error;
+  } finally {
+    held?.release();
   }
   return record;
 }

@@ -71,7 +71,7 @@ export async function prepareExec(
   const spec = generateSpec({
     record,
     user,
-    machine,
+    machine: { ...machine, devices: [] },
     cgroupName: cgroupName(record.id),
     mountPoint: paths.mountPoint,
     files,

@@ -10,11 +10,11 @@ import type { Engine } from "./engine.ts";
 import {
   attachmentOf,
   bridgeContribution,
-  holdPorts,
   type NetworkPlan,
   nextFreeAddress,
   planNetwork,
 } from "./network.ts";
+import { holdPorts } from "./ports.ts";
 
 export interface NetworkPreview {
   network: NetworkPlan;
@@ -51,7 +51,7 @@ export function previewNetwork(engine: Engine, record: ContainerRecord): Network
     for (const fd of inherited) close(fd);
   };
   try {
-    const published = holdPorts(record, ip, inherited);
+    const published = holdPorts(engine, record, ip, inherited);
     const contribution = bridgeContribution(bridge, ip, published);
     record.attachment = attachmentOf(bridge, ip, published);
     return { network: { contribution, inherited, close: closeAll }, steps: steps.map(stepOf) };

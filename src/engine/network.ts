@@ -4,7 +4,6 @@ import { BockerError } from "../base/errors.ts";
 import { planAttachment } from "../network/bridge/attach.ts";
 import { type Bridge, DEFAULT_BRIDGE, ensureBridge } from "../network/bridge/bridge.ts";
 import { publishPorts, unpublishPorts } from "../network/bridge/firewall.ts";
-import { holdHostPort } from "../network/bridge/host-port.ts";
 import { macOf, nextAddress } from "../network/ipam.ts";
 import { AT_FDCWD, NETLINK_NETFILTER, NETLINK_ROUTE, O_CLOEXEC, O_RDONLY } from "../os/constants.ts";
 import { close, openat } from "../os/files.ts";
@@ -17,6 +16,7 @@ import type { ContainerRecord, NetworkAttachment, PublishedPort } from "../spec/
 import { AddressTable } from "../state/addresses.ts";
 import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { dropStalePorts, holdPorts, republishPorts } from "./ports.ts";
 
 const ENOENT = 2;
 
@@ -101,16 +101,6 @@ function leaseAddress(engine: Engine, bridge: Bridge, container: string): string
     }
     addresses.lease(DEFAULT_BRIDGE, address, container);
     return address;
-  });
-}
-
-/** Opens a socket for each port; the descriptors go to `held`, also when a later port fails. */
-export function holdPorts(record: ContainerRecord, ip: string, held: number[]): PublishedPort[] {
-  return record.host.ports.map((request) => {
-    const { fd, hostPort } = holdHostPort(request, ip);
-    if (fd >= 0) held.push(fd);
-    const { protocol, containerPort, hostIp } = request;
-    return { protocol, containerPort, hostIp, hostPort };
   });
 }
 
@@ -201,13 +191,15 @@ export function attachmentOf(bridge: Bridge, ip: string, published: PublishedPor
 
 function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan {
   const bridge = ensureBridge({ name: DEFAULT_BRIDGE });
+  if (bridge.firewallInstalled) republishPorts(engine);
   const ip = leaseAddress(engine, bridge, record.id);
   const held: number[] = [];
   const closeAll = () => {
     for (const fd of held.splice(0)) close(fd);
   };
   try {
-    const published = holdPorts(record, ip, held);
+    const published = holdPorts(engine, record, ip, held);
+    dropStalePorts(published);
     const contribution = bridgeContribution(bridge, ip, published);
     record.attachment = attachmentOf(bridge, ip, published);
     engine.transaction(() => engine.containers.update(record));

@@ -1,6 +1,7 @@
 /** From a container's record to the plan of its start: the place where the rooms meet. */
 import { statSync } from "node:fs";
 import { planCgroup } from "../cgroup/plan.ts";
+import { hostDevices } from "../os/machine.ts";
 import { generateSpec } from "../runtime/generate/spec.ts";
 import { resolveUser } from "../runtime/generate/user.ts";
 import { cgroupOperations } from "../runtime/plan/cgroup.ts";
@@ -12,7 +13,7 @@ import type { RuntimeSpec } from "../spec/runtime.ts";
 import { containerPaths } from "../state/paths.ts";
 import type { Engine } from "./engine.ts";
 import { etcFiles } from "./etc-files.ts";
-import type { NetworkPlan } from "./network.ts";
+import { type NetworkPlan, networkOwner } from "./network.ts";
 import { readRootFile } from "./root-files.ts";
 import { seccompProgram } from "./seccomp.ts";
 import { type FileStep, performFileStep } from "./steps.ts";
@@ -72,6 +73,11 @@ function configFile(path: string, spec: RuntimeSpec): FileStep {
   };
 }
 
+function sharedNetworkOwner(engine: Engine, record: ContainerRecord): ContainerRecord | undefined {
+  if (!record.host.networkMode.startsWith("container:")) return undefined;
+  return networkOwner(engine, record).owner;
+}
+
 /** Compiles a container's start and writes its /etc files and config.json; changes nothing else. */
 export async function prepareStart(
   engine: Engine,
@@ -102,15 +108,19 @@ export async function compileStart(
     readRootFile(layers, "/etc/group"),
     record.host.groupAdd,
   );
+  const owner = sharedNetworkOwner(engine, record);
   const spec = generateSpec({
     record,
     user,
-    machine: engine.machine,
+    machine: record.host.privileged
+      ? { ...engine.machine, devices: hostDevices() }
+      : { ...engine.machine, devices: [] },
     cgroupName: cgroupName(record.id),
     mountPoint: engine.paths.mountPoint,
-    files,
+    files: owner === undefined ? files : containerPaths(engine.paths, owner.id),
   });
-  const etc = etcFiles(engine.paths, record);
+  // With another's network come the other's name and nameservers: the same files.
+  const etc = owner === undefined ? etcFiles(engine.paths, record) : [];
   const config = configFile(files.spec, spec);
   const own = new Set(etc.map(({ path }) => path));
   const cgroup = planCgroup(cgroupName(record.id), spec.linux.resources);

@@ -37,14 +37,15 @@ export async function removeContainer(
         "conflict",
         `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
       );
-    deleteFiles(engine, record);
+    deleteContainer(engine, record);
     if (options.volumes === true) removeAnonymousVolumes(engine, record);
   } finally {
     held?.release();
   }
 }
 
-function deleteFiles(engine: Engine, record: ContainerRecord): void {
+/** Record first, then files. The caller holds the container's lock. */
+export function deleteContainer(engine: Engine, record: ContainerRecord): void {
   engine.transaction(() => {
     releaseNetwork(engine, record.id);
     engine.containers.delete(record.id);

@@ -1,6 +1,16 @@
 /** A connection to a monitor: the launcher's own socket, or the one a running container listens on. */
-import { AF_UNIX, POLLIN, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../os/constants.ts";
-import { close } from "../os/files.ts";
+import { basename, dirname } from "node:path";
+import {
+  AF_UNIX,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  POLLIN,
+  SOCK_CLOEXEC,
+  SOCK_SEQPACKET,
+} from "../os/constants.ts";
+import { close, openat, withFd } from "../os/files.ts";
 import { poll, pollAsync } from "../os/processes.ts";
 import { connect, receiveFds, sendFds, socket } from "../os/sockets.ts";
 import { isSystemError } from "../os/system-error.ts";
@@ -21,11 +31,15 @@ export class MonitorConnection {
   /** Connects to the socket of a running container; undefined when nobody listens there. */
   static open(path: string): MonitorConnection | undefined {
     const fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
-    const address = Buffer.alloc(2 + Buffer.byteLength(path) + 1);
-    address.writeUInt16LE(AF_UNIX, 0);
-    address.write(path, 2);
     try {
-      connect(fd, address);
+      // Through a descriptor of the directory: sun_path holds 108 bytes only.
+      withFd(openat(AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC), (directory) => {
+        const short = `/proc/self/fd/${directory}/${basename(path)}`;
+        const address = Buffer.alloc(2 + Buffer.byteLength(short) + 1);
+        address.writeUInt16LE(AF_UNIX, 0);
+        address.write(short, 2);
+        connect(fd, address);
+      });
       return new MonitorConnection(fd);
     } catch (error) {
       close(fd);

@@ -1,6 +1,8 @@
 /** Facts about this machine that a container's defaults depend on. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { AT_FDCWD } from "./constants.ts";
+import { statat } from "./metadata.ts";
 
 export interface MachineFacts {
   processors: number;
@@ -37,4 +39,38 @@ export function machineFacts(): MachineFacts {
     thermalPaths: thermalPaths(),
     exists: existsSync,
   };
+}
+
+export interface HostDevice {
+  path: string;
+  type: "c" | "b";
+  major: number;
+  minor: number;
+  fileMode: number;
+  uid: number;
+  gid: number;
+}
+
+/** Directories of /dev that a container has its own of, or must not see. */
+const OWN_DIRECTORIES = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"]);
+
+/** Every character and block device below /dev, but the consoles (runc's devices.HostDevices). */
+export function hostDevices(directory = "/dev"): HostDevice[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory()) return OWN_DIRECTORIES.has(entry.name) ? [] : hostDevices(path);
+    if (entry.name === "console" || !(entry.isCharacterDevice() || entry.isBlockDevice())) return [];
+    const stat = statat(AT_FDCWD, path);
+    return [
+      {
+        path,
+        type: entry.isBlockDevice() ? "b" : "c",
+        major: stat.rdevMajor,
+        minor: stat.rdevMinor,
+        fileMode: stat.mode & 0o7777,
+        uid: stat.uid,
+        gid: stat.gid,
+      },
+    ];
+  });
 }

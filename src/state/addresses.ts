@@ -33,6 +33,14 @@ export class AddressTable {
     return row === undefined ? undefined : String(row["value"]);
   }
 
+  /** Every container that holds a lease. */
+  holders(): string[] {
+    return this.#database
+      .prepare("SELECT DISTINCT container FROM addresses")
+      .all()
+      .map((row) => String(row["container"]));
+  }
+
   release(container: string): void {
     this.#database.prepare("DELETE FROM addresses WHERE container = ?").run(container);
   }

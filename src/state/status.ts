@@ -12,6 +12,14 @@ interface MonitorState {
   started: string;
 }
 
+/** What is said of a container whose end nobody recorded. */
+const LOST = "the container's monitor ended before it could record how the container ended";
+
+/** True when nobody recorded how the container ended: the machine or its monitor went down with it. */
+export function isLost(state: ContainerState): boolean {
+  return state.status === "exited" && state.error === LOST;
+}
+
 function readJson<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as T;
@@ -33,12 +41,21 @@ export function processStart(pid: number): number | undefined {
   }
 }
 
+function isAlive({ pid, pidStart }: MonitorState): boolean {
+  return processStart(pid) === pidStart;
+}
+
+function isWatched({ monitor, monitorStart }: MonitorState): boolean {
+  return processStart(monitor) === monitorStart;
+}
+
 /** The state of a container now. */
 export function readState(paths: Paths, id: string): ContainerState {
   const files = containerPaths(paths, id);
   const running = readJson<MonitorState>(files.state);
   const exit = readJson<{ code: number; oom: boolean; finished: string }>(files.exit);
-  if (exit === undefined && running !== undefined && processStart(running.pid) === running.pidStart)
+  // Between the container's end and the record of it the monitor is still there.
+  if (exit === undefined && running !== undefined && (isAlive(running) || isWatched(running)))
     return { status: "running", pid: running.pid, monitor: running.monitor, started: running.started };
   if (exit !== undefined)
     return { status: "exited", code: exit.code, oomKilled: exit.oom, finished: exit.finished };
@@ -49,8 +66,14 @@ export function readState(paths: Paths, id: string): ContainerState {
     code: 255,
     oomKilled: false,
     finished: running?.started ?? "0001-01-01T00:00:00Z",
-    error: "the container's monitor ended before it could record how the container ended",
+    error: LOST,
   };
+}
+
+/** Whether the container's monitor is still there: it cleans up after the exit is recorded. */
+export function hasMonitor(paths: Paths, id: string): boolean {
+  const state = readJson<MonitorState>(containerPaths(paths, id).state);
+  return state !== undefined && isWatched(state);
 }
 
 /** When the container was started last; undefined when never. */

@@ -1,7 +1,13 @@
 /** A container's record as an OCI runtime specification, with Docker's defaults. */
 import { BockerError } from "../../base/errors.ts";
-import type { ContainerRecord, MountPoint } from "../../spec/container.ts";
-import type { RuntimeMount, RuntimeNamespace, RuntimeProcess, RuntimeSpec } from "../../spec/runtime.ts";
+import type { ContainerRecord, HostConfig, MountPoint } from "../../spec/container.ts";
+import type {
+  RuntimeDevice,
+  RuntimeMount,
+  RuntimeNamespace,
+  RuntimeProcess,
+  RuntimeSpec,
+} from "../../spec/runtime.ts";
 import { selectCapabilities } from "./capabilities.ts";
 import { DEFAULT_DEVICES, DEFAULT_PATH, defaultMounts, MASKED_PATHS, READONLY_PATHS } from "./defaults.ts";
 import { resourcesOf } from "./resources.ts";
@@ -17,6 +23,8 @@ export interface Machine {
   openFiles: number;
   /** /sys/devices/system/cpu/cpu* with a thermal_throttle directory. */
   thermalPaths: string[];
+  /** Its devices, for a privileged container. */
+  devices: RuntimeDevice[];
   exists: (path: string) => boolean;
 }
 
@@ -139,6 +147,13 @@ function mountsOf(input: SpecInput): RuntimeMount[] {
   return [...engine, ...[...own].sort((a, b) => depth(a) - depth(b)), ...etc];
 }
 
+/** One node for each path: what was asked for wins over the machine's, that over the defaults. */
+function devicesOf(host: HostConfig, machine: Machine): RuntimeDevice[] {
+  const asked = host.devices.map(({ access: _, ...device }) => device);
+  const nodes = [...DEFAULT_DEVICES, ...machine.devices, ...asked];
+  return [...new Map(nodes.map((device) => [device.path, device])).values()];
+}
+
 function namespacesOf(networkMode: string): RuntimeNamespace[] {
   const namespaces: RuntimeNamespace[] = [
     { type: "mount" },
@@ -165,7 +180,7 @@ export function generateSpec(input: SpecInput): RuntimeSpec {
     mounts: mountsOf(input),
     linux: {
       namespaces: namespacesOf(host.networkMode),
-      devices: [...DEFAULT_DEVICES, ...host.devices.map(({ access: _, ...device }) => device)],
+      devices: devicesOf(host, machine),
       maskedPaths: unmasked ? [] : [...MASKED_PATHS, ...machine.thermalPaths],
       readonlyPaths: unmasked ? [] : [...READONLY_PATHS],
       sysctl: sysctlsOf(host.sysctls, host.networkMode, machine.exists),

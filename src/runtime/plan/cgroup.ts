@@ -2,7 +2,7 @@
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../os/constants.ts";
 import type { RuntimeMount } from "../../spec/runtime.ts";
 import type { LaunchContext } from "./compile.ts";
-import { mountOperations } from "./mounts.ts";
+import { MOUNT_ATTR_RDONLY, mountOperations } from "./mounts.ts";
 import type { Operation } from "./operation.ts";
 import { SLOT_CGROUP } from "./slots.ts";
 
@@ -96,6 +96,10 @@ function enterOperations(request: CgroupRequest): Operation[] {
   }));
 }
 
+function inSlot(operation: Operation): boolean {
+  return operation.op === "fsmount" || operation.op === "move_mount";
+}
+
 function cgroupMounts(request: CgroupRequest): Operation[] {
   if (request.cloneInto !== undefined) {
     const mount: RuntimeMount = {
@@ -116,7 +120,27 @@ function cgroupMounts(request: CgroupRequest): Operation[] {
   const binds = request.binds.flatMap(([source, destination]) =>
     mountOperations({ destination, type: "bind", source, options: ["bind", ...READ_ONLY] }, false),
   );
-  return [...mountOperations(base, false), ...binds];
+  const [make, attach] = mountOperations(base, false).map(
+    (operation): Operation =>
+      ({ ...operation, ...(inSlot(operation) ? { slot: SLOT_CGROUP } : {}) }) as Operation,
+  );
+  return [
+    make!,
+    attach!,
+    ...binds,
+    {
+      op: "mount_setattr",
+      phase: "container",
+      group: "mounts",
+      what: "make the tmpfs at /sys/fs/cgroup read-only",
+      why: "only now: the mount points of the hierarchies had to be made in it",
+      slot: SLOT_CGROUP,
+      set: MOUNT_ATTR_RDONLY,
+      clear: 0,
+      propagation: 0,
+      recursive: false,
+    },
+  ];
 }
 
 /** Makes, enters, shows and removes a container's cgroups. */

@@ -137,6 +137,22 @@ function deviceDirectories(devices: RuntimeDevice[]): Operation[] {
   }));
 }
 
+/** As Docker does: a working directory that the image lacks is made, by root, 0755. */
+function workingDirectory(path: string): Operation[] {
+  if (path === "/") return [];
+  return [
+    {
+      op: "mkdir_in_root",
+      phase: "container",
+      group: "mounts",
+      what: `make the working directory ${path}`,
+      why: "if it is missing",
+      root: SLOT_ROOT,
+      path,
+    },
+  ];
+}
+
 function protectOperations(spec: RuntimeSpec): Operation[] {
   const readonly = spec.linux.readonlyPaths.map(
     (path): Operation => ({
@@ -296,6 +312,7 @@ export function compileContainer(context: LaunchContext): Operation[] {
         : mountOperations(mount, context.fileSources.has(mount.source)),
     ),
     ...deviceDirectories(devices),
+    ...workingDirectory(spec.process.cwd),
     ...rootOperations(spec),
     ...deviceOperations(devices),
     stdioOperation(context),

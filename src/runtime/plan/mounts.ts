@@ -161,7 +161,8 @@ function filesystemOperations(mount: RuntimeMount): Operation[] {
       slot: SLOT_MOUNT,
       type: mount.type === "cgroup" ? "cgroup2" : mount.type,
       attributes: options.attributes,
-      options: options.data,
+      // Without a source /proc/mounts would say "none".
+      options: [["source", mount.source], ...options.data],
       ...(mount.type === "mqueue" ? { tolerate: 19 } : {}),
     },
     attachOperation(mount, KIND_DIRECTORY, engine || mount.destination === "/dev"),

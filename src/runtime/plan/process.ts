@@ -32,6 +32,11 @@ export function execCandidates(program: string, env: string[]): string[] {
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${program}`);
 }
 
+/** -1 is the kernel's RLIM_INFINITY. */
+function limitText(value: number): string {
+  return value === -1 ? "unlimited" : String(value);
+}
+
 function limitOperations(process: RuntimeProcess): Operation[] {
   return process.rlimits.map(({ type, soft, hard }) => {
     const resource = RLIMITS[type];
@@ -40,7 +45,7 @@ function limitOperations(process: RuntimeProcess): Operation[] {
       op: "rlimit",
       phase: "container",
       group: "identity",
-      what: `set ${type} to ${soft} (hard ${hard})`,
+      what: `set ${type} to ${limitText(soft)} (hard ${limitText(hard)})`,
       why: "limits are the container's, not those of whoever called bocker",
       resource,
       soft: BigInt(soft),

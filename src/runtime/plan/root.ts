@@ -75,7 +75,7 @@ export function rootOperations(mount: RootMountRequest, mountPoint: string): Ope
         slot: SLOT_ROOT,
         type: mount.type,
         attributes: 0,
-        options: mount.options,
+        options: [["source", mount.type], ...mount.options],
       },
       ...attached(mountPoint),
       PRIVATE,
