@@ -123,6 +123,10 @@ export async function dispatch(
     printOverview();
     return 0;
   }
+  if (name === "classic") {
+    const { classic } = await import("./classic.ts");
+    return classic(rest, makeEngine(global.string("data-root"), global.string("run-root")));
+  }
   const wanted = name === "help" ? rest[0] : name;
   const entry = COMMANDS.find((candidate) => candidate.name === wanted);
   if (entry === undefined) {
