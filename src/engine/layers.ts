@@ -15,6 +15,7 @@ import { close, flock, openat, syncfs, withFd } from "../os/files.ts";
 import { chainIds } from "./chain.ts";
 import type { Engine } from "./engine.ts";
 import { withImageLock } from "./image-lock.ts";
+import { publish, type UnpublishedLayer } from "./publish.ts";
 import { type Below, sourceOf, unpackAhead } from "./unpack-ahead.ts";
 
 /** Docker's max-concurrent-downloads. */
@@ -144,14 +145,7 @@ export class LayerStack {
     return withImageLock(this.#engine, () => {
       if (this.#slots.some(({ chain, outcome }) => outcome === "exists" && !this.#exists(chain)))
         return false;
-      const undo: (() => void)[] = [];
-      try {
-        this.#publishBlobs(documents, undo);
-        this.#publishLayers(record, undo);
-      } catch (error) {
-        for (const step of undo.reverse()) step();
-        throw error;
-      }
+      publish(this.#engine, this.#prepared(), documents, record);
       this.#release();
       return true;
     });
@@ -169,6 +163,12 @@ export class LayerStack {
     this.#closeOpened();
   }
 
+  #prepared(): UnpublishedLayer[] {
+    return this.#slots.flatMap(({ chain, outcome }) =>
+      typeof outcome === "object" ? [{ ...outcome, chain }] : [],
+    );
+  }
+
   #missing(): number[] {
     const missing: number[] = [];
     for (const [index, slot] of this.#slots.entries()) {
@@ -181,40 +181,6 @@ export class LayerStack {
       this.#listener(index, exists ? "Already exists" : "Pulling fs layer");
     }
     return missing;
-  }
-
-  #publishBlobs(documents: readonly Uint8Array[], undo: (() => void)[]): void {
-    const { content } = this.#engine;
-    const removeUnlessThere = (digest: Digest) => {
-      if (content.size(digest) === undefined) undo.push(() => content.remove(digest));
-    };
-    for (const { outcome, request } of this.#slots) {
-      if (typeof outcome !== "object" || outcome.ingest === undefined) continue;
-      removeUnlessThere(request.blob.digest);
-      outcome.ingest.commit();
-    }
-    for (const bytes of documents) {
-      const ingest = content.ingest();
-      ingest.write(bytes);
-      removeUnlessThere(ingest.verify().digest);
-      ingest.commit();
-    }
-  }
-
-  #publishLayers(record: () => void, undo: (() => void)[]): void {
-    const { driver, images } = this.#engine;
-    const prepared = this.#slots.flatMap(({ chain, outcome }) =>
-      typeof outcome === "object" ? [{ chain, ...outcome }] : [],
-    );
-    for (const { chain, directory } of prepared) {
-      if (!driver.hasLayer(chain)) undo.push(() => driver.removeLayer(chain));
-      driver.commitLayer(directory, chain);
-    }
-    this.#engine.transaction(() => {
-      for (const { chain, unpacked } of prepared)
-        images.addLayer({ chain, diff: unpacked.diffId, size: unpacked.size });
-      record();
-    });
   }
 
   #release(): void {

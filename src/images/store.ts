@@ -41,6 +41,8 @@ import { fstat, statatIfExists } from "../os/metadata.ts";
 import { isSystemError } from "../os/system-error.ts";
 
 const READ_SIZE = 1 << 18;
+/** Within this time a writer has locked the file that it created. */
+const NEW_SECONDS = 60;
 
 /** What a blob must turn out to be. */
 export interface ExpectedBlob {
@@ -265,8 +267,10 @@ export class ContentStore {
     for (const { name } of readDirectory(this.#ingests)) {
       try {
         withFd(openat(this.#ingests, name, O_RDONLY | O_NOFOLLOW), (fd) => {
-          // A live writer has the lock; one between creating and locking has an empty file.
-          if (fstat(fd).size === 0 || !flock(fd, LOCK_EX | LOCK_NB)) return;
+          // A live writer has the lock; one between creating and locking has a new and empty file.
+          const { size, mtime } = fstat(fd);
+          const isNew = Date.now() / 1000 - mtime.sec < NEW_SECONDS;
+          if ((size === 0 && isNew) || !flock(fd, LOCK_EX | LOCK_NB)) return;
           unlinkat(this.#ingests, name);
           removed++;
         });

@@ -1,7 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
@@ -249,6 +258,10 @@ test("only what no one writes any more is stale", () => {
   const live = store.ingest();
   live.write(Buffer.from("x"));
   writeFileSync(join(directory, "content/ingest/left"), "by a crash");
+  const empty = join(directory, "content/ingest/empty");
+  writeFileSync(empty, "");
+  expect(store.removeStaleIngests()).toBe(1);
+  utimesSync(empty, 1e9, 1e9);
   expect(store.removeStaleIngests()).toBe(1);
   live.commit();
   expect(blobs().length).toBe(1);

@@ -187,6 +187,16 @@ describe("a pull", () => {
     );
   });
 
+  test("says that the disk is full, and gives back what it took", () => {
+    const name = registry.push("large", imageOf([layer(randomBytes(1000)), layer(randomBytes(8 << 20))]));
+    const script = `mount -t tmpfs -o size=6m tmpfs "$1"; BOCKER_DATA="$1" "$2" pull -q "$3"; echo "code $?"
+      find "$1/overlay" "$1/content" -mindepth 1 ! -path '*/blobs*' ! -path '*/ingest'`;
+    const full = mkdtempSync(join(sandbox.directory, "full-"));
+    const result = sandbox.execute(["unshare", "-m", "sh", "-c", script, "sh", full, BINARY, name]);
+    expect(result.stderr).toContain("no space left on device");
+    expect(result.stdout).toBe("code 1\n");
+  });
+
   test("heals a damaged blob and a layer that is gone", () => {
     const [one] = [layer(randomBytes(1000))];
     const name = registry.push("healed", imageOf([one!]));
