@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { LiveLines, progressBar, progressSize } from "./progress.ts";
+import { humanSize } from "./human.ts";
+import { LiveLines, progressBar } from "./progress.ts";
 
 test("sizes as Docker prints them", () => {
-  expect([0, 999, 1000, 6_669_000, 28_565_893, 1.5e15].map(progressSize)).toEqual([
+  expect([0, 999, 1000, 6_669_000, 28_565_893, 1.5e15].map((size) => humanSize(size, 4))).toEqual([
     "0B",
     "999B",
     "1kB",
