@@ -1,0 +1,93 @@
+/** The layout of ARCHITECTURE.md, held: who may import whom, no cycles, no file that nobody can find or read. */
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const SRC = join(import.meta.dirname, "../../src");
+const LINES_MAX = 500;
+
+/** What each room may import besides itself. Doors import no doors, rooms no rooms. */
+const GROUND = ["base", "spec", "os"];
+const ROOMS = ["images", "registry", "storage", "network", "cgroup", "runtime", "monitor"];
+const ALLOWED: Record<string, string[]> = {
+  base: [],
+  spec: ["base"],
+  os: ["base"],
+  state: GROUND,
+  ...Object.fromEntries(ROOMS.map((room) => [room, [...GROUND, "state"]])),
+  engine: [...GROUND, "state", ...ROOMS],
+  cli: [...GROUND, "state", ...ROOMS, "engine"],
+};
+
+const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
+  path.endsWith(".ts"),
+);
+const isTest = (path: string) => path.endsWith(".test.ts");
+
+/** Files that a source imports, relative to src; with `values`, not those of which it only needs types. */
+function importsOf(path: string, values = false): string[] {
+  const whole = readFileSync(join(SRC, path), "utf8");
+  const text = values ? whole.replace(/^(import|export) type [^;]*;/gm, "") : whole;
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
+  return [...found]
+    .map(([, target]) => relative(SRC, join(SRC, dirname(path), target!)))
+    .filter((target) => target.endsWith(".ts"));
+}
+
+const roomOf = (path: string) => (path.includes("/") ? path.split("/")[0]! : path);
+
+test("every import goes the allowed way", () => {
+  const wrong: string[] = [];
+  for (const path of sources.filter((source) => !isTest(source) && source !== "main.ts"))
+    for (const target of importsOf(path)) {
+      const [from, to] = [roomOf(path), roomOf(target)];
+      if (from !== to && to !== "version.ts" && !ALLOWED[from]?.includes(to))
+        wrong.push(`${path} -> ${target}`);
+    }
+  expect(wrong).toEqual([]);
+});
+
+test("every folder of src is a room that is known here", () => {
+  const folders = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.map(({ name }) => name).sort()).toEqual(Object.keys(ALLOWED).sort());
+});
+
+test("no import leads in a circle", () => {
+  const state = new Map<string, "open" | "done">();
+  const circles: string[] = [];
+  const visit = (path: string, trail: string[]) => {
+    if (state.get(path) === "done" || !existsSync(join(SRC, path))) return;
+    if (state.get(path) === "open") {
+      circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+      return;
+    }
+    state.set(path, "open");
+    for (const target of importsOf(path, true)) visit(target, [...trail, path]);
+    state.set(path, "done");
+  };
+  for (const path of sources) visit(path, []);
+  expect(circles).toEqual([]);
+});
+
+test("no file is too long, and none is called after what it is not", () => {
+  const length = (path: string) => readFileSync(join(SRC, path), "utf8").split("\n").length;
+  expect(sources.filter((path) => length(path) > LINES_MAX)).toEqual([]);
+  const vague = /(^|\/)(utils?|helpers?|common|misc|shared|lib)(\.ts|\/)/;
+  expect(sources.filter((path) => vague.test(path))).toEqual([]);
+});
+
+test("only os/ knows the runtime, nothing exports a default", () => {
+  const found = sources.filter((path) => {
+    const text = readFileSync(join(SRC, path), "utf8");
+    const knowsBun = /\bBun\.|from "bun:/.test(text) && !path.startsWith("os/") && !isTest(path);
+    return knowsBun || /^export default/m.test(text);
+  });
+  expect(found).toEqual([]);
+});
+
+test("every file says what it is for", () => {
+  const silent = sources.filter(
+    (path) => !isTest(path) && !readFileSync(join(SRC, path), "utf8").startsWith("/**"),
+  );
+  expect(silent).toEqual([]);
+});
