@@ -72,10 +72,6 @@ long op_file(struct context *c, int code, struct args *a)
 		if (slot < PLAN_SLOTS)
 			c->slots[slot] = -1;
 		return 0;
-	case OP_CHOWN_DIR:
-		slot = arg_int(a);
-		path = arg_bytes(a, NULL);
-		return SYS(fchownat, AT_FDCWD, path, slot >> 32, (uint32_t)slot, AT_SYMLINK_NOFOLLOW);
 	}
 	return NOT_MINE;
 }

@@ -29,7 +29,6 @@ enum op_code {
 	OP_UNLINK = 6,
 	OP_OPEN = 7,
 	OP_CLOSE = 8,
-	OP_CHOWN_DIR = 9,
 	OP_MOUNT = 10,
 	OP_FSMOUNT = 11,
 	OP_OPEN_TREE = 12,

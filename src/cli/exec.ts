@@ -1,9 +1,11 @@
 /** `bocker exec` */
 import { BockerError } from "../base/errors.ts";
+import type { Engine } from "../engine/engine.ts";
 import { type ExecRequest, execInContainer } from "../engine/exec.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
 import { callerStreams, stayAttached } from "./attached.ts";
 import type { Command } from "./command.ts";
+import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { Flag, FlagValues } from "./flags.ts";
 import { parseDetachKeys, parseEnvironment, readEnvironmentFile } from "./values.ts";
 
@@ -41,6 +43,18 @@ export function execRequest(values: FlagValues): ExecRequest {
   };
 }
 
+async function explain(
+  values: FlagValues,
+  engine: Engine,
+  request: ExecRequest,
+  format: string,
+): Promise<number> {
+  checkExplainFormat(format);
+  const { explainExec } = await import("../engine/explain.ts");
+  const record = engine.containers.find(values.positional[0] ?? "");
+  return printExplanation(format, await explainExec(engine, record, request));
+}
+
 export const execCommand: Command = {
   name: "exec",
   usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
@@ -50,8 +64,10 @@ export const execCommand: Command = {
   repair: "boot",
   words: { least: 2 },
   async run(values, engine) {
-    const record = engine.containers.find(values.positional[0] ?? "");
     const request = execRequest(values);
+    const format = values.string("explain");
+    if (format !== undefined) return explain(values, engine.dryRun(), request, format);
+    const record = engine.containers.find(values.positional[0] ?? "");
     const { tty } = request;
     const detach = values.bool("detach");
     const stdin = request.stdin && !detach;

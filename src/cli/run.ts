@@ -37,15 +37,20 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
   const tty = values.bool("tty");
   const stdin = values.bool("interactive") && !detach;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-  const options = startOptions(values);
+  const watch = values.bool("timings") ? new (await import("./timings.ts")).Stopwatch() : undefined;
+  watch?.mark("start the process and read the command line");
+  const options = { ...startOptions(values), mark: (phase: string) => watch?.mark(phase) };
   const record = await createFromFlags(values, engine);
+  watch?.mark("record the container");
   const remove = values.bool("rm");
   try {
     const streams = detach ? undefined : callerStreams({ stdin, tty });
     const started = await startContainer(engine, record, streams, options);
+    watch?.mark("wait until the program runs");
     if (detach) {
       started.connection.close();
       print(record.id);
+      watch?.print(started.plan, started.times);
       return 0;
     }
     const ended = await stayAttached({
@@ -54,8 +59,11 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
       stdin,
       signals: values.bool("sig-proxy", true) && !tty,
     });
+    watch?.mark("the program, until its end is heard of");
     if (ended.type === "detached") return 0;
     if (remove) await removeContainer(engine, record, { volumes: true });
+    if (remove) watch?.mark("remove the container");
+    watch?.print(started.plan, started.times);
     return ended.type === "exited" ? ended.code : 125;
   } catch (error) {
     if (remove) await removeContainer(engine, record, { volumes: true });

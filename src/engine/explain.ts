@@ -10,6 +10,7 @@ import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths, ownDirectories, type Paths } from "../state/paths.ts";
 import { type CreateRequest, containerDirectories, containerRecord } from "./create.ts";
 import type { Engine } from "./engine.ts";
+import { type ExecRequest, prepareExec, runningPid } from "./exec.ts";
 import { networkOwner } from "./network.ts";
 import { previewNetwork } from "./network-preview.ts";
 import { compileStart, type StartOptions } from "./prepare.ts";
@@ -145,6 +146,23 @@ function volumeSteps(record: ContainerRecord): Step[] {
       path: source,
       mode: 0o755,
     }));
+}
+
+/** What an exec of the request would do now. @param engine one that is dry */
+export async function explainExec(
+  engine: Engine,
+  record: ContainerRecord,
+  request: ExecRequest,
+): Promise<Explanation> {
+  const pid = runningPid(engine, record);
+  return {
+    id: record.id,
+    name: record.name,
+    before: [launchStep()],
+    plan: await prepareExec(engine, record, pid, request),
+    after: [],
+    inherited: [`the pidfd of process ${pid}, the container's first`],
+  };
 }
 
 function inheritedNames(engine: Engine, record: ContainerRecord): string[] {

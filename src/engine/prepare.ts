@@ -24,6 +24,8 @@ export interface StartOptions {
   terminal: { rows: number; columns: number } | undefined;
   timings: boolean;
   detachKeys: Uint8Array;
+  /** Told when a phase of the start has ended. */
+  mark?: ((phase: string) => void) | undefined;
 }
 
 export interface Prepared {

@@ -5,7 +5,7 @@ import { shortId } from "../base/ids.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import type { MonitorEvent, Streams } from "../monitor/protocol.ts";
 import { messageOfErrno } from "../os/system-error.ts";
-import { launch } from "../runtime/launch/launcher.ts";
+import { LAUNCHED, launch } from "../runtime/launch/launcher.ts";
 import { encodePlan } from "../runtime/plan/encode.ts";
 import type { Operation, Plan } from "../runtime/plan/operation.ts";
 import type { ContainerRecord } from "../spec/container.ts";
@@ -85,14 +85,17 @@ export async function startContainer(
     if (readState(engine.paths, record.id).status === "running")
       throw new BockerError("conflict", `container ${shortId(record.id)} is already running`);
     network = planNetwork(engine, record);
+    options.mark?.("decide the network");
     mkdirSync(files.run, { recursive: true, mode: 0o700 });
     const { plan } = await prepareStart(engine, record, network, options);
     rmSync(files.exit, { force: true });
     writeFileSync(files.started, "", { mode: 0o600 });
     const encoded = encodePlan(plan);
+    options.mark?.("compile the plan");
     const launched = launch(encoded, `bocker-monitor ${shortId(record.id)}`, network.inherited, (socket) => {
       if (streams !== undefined) new MonitorConnection(socket).attach(streams, record.config.tty);
     });
+    options.mark?.(LAUNCHED);
     const connection = new MonitorConnection(launched.socket);
     try {
       return { connection, plan, ...awaitStarted(connection, plan) };

@@ -30,6 +30,9 @@ function sealed(name: string, bytes: Uint8Array): number {
   return fd;
 }
 
+/** What this is called among the phases of a start (--timings). */
+export const LAUNCHED = "start the launcher";
+
 export interface Launched {
   /** The launcher's, then the monitor's, process id: a child of this process. */
   pid: number;

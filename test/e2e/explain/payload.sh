@@ -1,7 +1,7 @@
 # Prints what a container looks like from inside, in sections. Given to a real container and to the script's.
 section() { echo "== $1"; }
 section status
-grep -E '^(Uid|Gid|Groups|Umask|Cap|NoNewPrivs|NSpid|NSsid)' /proc/self/status
+grep -E '^(Uid|Gid|Groups|Umask|Cap|NoNewPrivs|NSsid)' /proc/self/status
 section mountinfo
 cat /proc/self/mountinfo
 section namespaces

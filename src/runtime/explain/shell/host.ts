@@ -148,8 +148,10 @@ function cloneLines(explanation: Explanation, flags: number, cgroup: string | un
     cgroup === undefined
       ? '/bin/sh /dev/fd/3 "$scratch"'
       : `/bin/sh -c 'echo 0 >"$1/cgroup.procs"; ${flags & CLONE_NEWCGROUP ? "exec unshare --cgroup" : "exec"} /bin/sh /dev/fd/3 "$2"' sh ${quoted(cgroup)} "$scratch"`;
-  const input = plan.monitor.stdin ? "<&0" : "</dev/null";
+  // A background process loses its input before its own redirections count.
+  const input = plan.monitor.stdin ? "<&5 5<&-" : "</dev/null";
   return [
+    ...(plan.monitor.stdin ? ["exec 5<&0"] : []),
     `${joined(explanation)}${command} \\`,
     `\t${shell} ${input} 3<<'${end}' &`,
     ...body.split("\n"),

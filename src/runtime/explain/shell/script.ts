@@ -19,8 +19,8 @@ export function explainShell(explanation: Explanation): string {
     "#",
     "# Not here: the monitor's work (the log, attaching, the record of the exit), sockets that hold published",
     "# ports, and what is marked below.",
-    // Tools are called through functions of their names after pivot_root; printf's words are quoted beforehand.
-    "# shellcheck disable=SC2174,SC2317",
+    // mkdir -p with a mode for the last directory, $ in quoted values, functions called by the names of tools.
+    "# shellcheck disable=SC2016,SC2174,SC2317",
     "set -eu",
     "umask 022",
   ];

@@ -1,0 +1,84 @@
+/**
+ * Where the time of a run went: the engine's own phases, and between them what the launcher and the container did.
+ * All times are milliseconds of CLOCK_MONOTONIC, which every process of the machine shares.
+ */
+import { LAUNCHED } from "../launch/launcher.ts";
+import type { Operation, Phase, Plan } from "../plan/operation.ts";
+
+/** The end of one of the engine's phases. */
+export interface Mark {
+  what: string;
+  at: number;
+}
+
+export interface TimingRow {
+  who: "bocker" | "monitor" | "container" | "";
+  what: string;
+  /** When it began, after the process's start. */
+  at: number;
+  took: number;
+}
+
+const MONITOR: readonly Phase[] = ["host", "host-after"];
+const CONTAINER: readonly Phase[] = ["container"];
+const NANOSECONDS = 1e6;
+
+/** What operations are summed up under: their group, or the one thing that is worth a row of its own. */
+function titleOf({ op, group, what }: Operation): string {
+  return op === "clone" || op === "wait" ? what : group;
+}
+
+/** The rows of one process, a group each. An operation's time is from the end of the one before it. */
+function rowsOf(
+  who: TimingRow["who"],
+  phases: readonly Phase[],
+  begin: number,
+  plan: Plan,
+  times: BigUint64Array,
+): TimingRow[] {
+  const rows: TimingRow[] = [];
+  let last = begin;
+  plan.operations.forEach((operation, index) => {
+    const end = Number(times[index] ?? 0n) / NANOSECONDS;
+    // exec leaves no time of its own: what comes after it is the program.
+    if (!phases.includes(operation.phase) || end === 0) return;
+    const what = titleOf(operation);
+    const row = rows.find((other) => other.what === what);
+    if (row !== undefined) row.took += end - last;
+    else rows.push({ who, what, at: last, took: end - last });
+    last = end;
+  });
+  return rows;
+}
+
+function launcherRows(begin: number, plan: Plan, times: BigUint64Array): TimingRow[] {
+  const clone = plan.operations.findIndex(({ op }) => op === "clone");
+  const born = clone < 0 ? begin : Number(times[clone] ?? 0n) / NANOSECONDS;
+  return [
+    ...rowsOf("monitor", MONITOR, begin, plan, times),
+    ...rowsOf("container", CONTAINER, born, plan, times),
+  ];
+}
+
+/**
+ * The table's rows, the total last.
+ * @param start when the process began
+ * @param times of the launcher's operations, in the plan's order; undefined when it did not tell
+ */
+export function timingRows(
+  start: number,
+  marks: readonly Mark[],
+  plan: Plan | undefined,
+  times: BigUint64Array | undefined,
+): TimingRow[] {
+  const rows: TimingRow[] = [];
+  let last = start;
+  for (const { what, at } of marks) {
+    rows.push({ who: "bocker", what, at: last, took: at - last });
+    if (what === LAUNCHED && plan !== undefined && times !== undefined)
+      rows.push(...launcherRows(last, plan, times));
+    last = at;
+  }
+  rows.push({ who: "", what: "total", at: start, took: last - start });
+  return rows.map((row) => ({ ...row, at: row.at - start }));
+}
