@@ -130,7 +130,7 @@ export async function compileStart(
   const operations = compileContainer({
     spec,
     storage: storageOf(engine, record, options.disposable),
-    cgroup: cgroupOperations(cgroup),
+    cgroup: cgroupOperations(cgroup, !record.host.privileged),
     network: network.contribution,
     seccomp: await seccompProgram(engine, record.host, spec.process.capabilities.bounding),
     init: record.host.init,

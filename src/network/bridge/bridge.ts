@@ -103,7 +103,14 @@ function perform(step: BridgeStep, sockets: { route: NetlinkSocket; nftables: Ne
     sockets[step.family].request(step.request);
     return true;
   } catch (error) {
-    if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
+    if (!(error instanceof NetlinkError)) throw error;
+    if (step.family === "nftables" && error.errno === ENOENT)
+      throw new BockerError(
+        "platform",
+        "this kernel lacks an nf_tables module that bocker's network needs (nft_chain_nat, nft_nat, nft_masq, nft_ct, nft_fib_ipv4): load them, or use --network none or host",
+        { cause: error },
+      );
+    if (error.errno !== EEXIST) throw error;
     return step.mayExist;
   }
 }

@@ -55,6 +55,14 @@ export class NetlinkError extends BockerError {
   }
 }
 
+const SUMMARY_LENGTH = 160;
+
+/** Commands as one line for an error: whoever wants all of them asks for --explain. */
+function summary(commands: readonly string[]): string {
+  const line = commands.map((command) => command.split("\n", 2).join(" ")).join("; ");
+  return line.length > SUMMARY_LENGTH ? `${line.slice(0, SUMMARY_LENGTH)}…` : line;
+}
+
 export class NetlinkSocket {
   private fd: number;
   private readonly buffer = new Uint8Array(RECEIVE_BYTES);
@@ -82,7 +90,7 @@ export class NetlinkSocket {
         const { errno, text } = parseAcknowledgement(message);
         if (errno !== 0) {
           this.drain();
-          throw new NetlinkError(errno, request.describe.join("; "), text);
+          throw new NetlinkError(errno, summary(request.describe), text);
         }
         missing -= 1;
       }

@@ -16,7 +16,7 @@ export interface CgroupRequest {
   deviceProgram: Uint8Array | undefined;
 }
 
-const READ_ONLY = ["ro", "nosuid", "noexec", "nodev"];
+const SAFE = ["nosuid", "noexec", "nodev"];
 
 function makeOperations(request: CgroupRequest): Operation[] {
   const directories = request.directories.map(
@@ -100,13 +100,15 @@ function inSlot(operation: Operation): boolean {
   return operation.op === "fsmount" || operation.op === "move_mount";
 }
 
-function cgroupMounts(request: CgroupRequest): Operation[] {
+/** A privileged container may make cgroups of its own below the one it is in. */
+function cgroupMounts(request: CgroupRequest, readOnly: boolean): Operation[] {
+  const options = readOnly ? ["ro", ...SAFE] : SAFE;
   if (request.cloneInto !== undefined) {
     const mount: RuntimeMount = {
       destination: "/sys/fs/cgroup",
       type: "cgroup2",
       source: "cgroup",
-      options: READ_ONLY,
+      options,
     };
     return mountOperations(mount, false);
   }
@@ -115,19 +117,19 @@ function cgroupMounts(request: CgroupRequest): Operation[] {
     destination: "/sys/fs/cgroup",
     type: "tmpfs",
     source: "tmpfs",
-    options: ["nosuid", "noexec", "nodev", "mode=755"],
+    options: [...SAFE, "mode=755"],
   };
   const binds = request.binds.flatMap(([source, destination]) =>
-    mountOperations({ destination, type: "bind", source, options: ["bind", ...READ_ONLY] }, false),
+    mountOperations({ destination, type: "bind", source, options: ["bind", ...options] }, false),
   );
   const [make, attach] = mountOperations(base, false).map(
     (operation): Operation =>
       ({ ...operation, ...(inSlot(operation) ? { slot: SLOT_CGROUP } : {}) }) as Operation,
   );
+  const made = [make!, attach!, ...binds];
+  if (!readOnly) return made;
   return [
-    make!,
-    attach!,
-    ...binds,
+    ...made,
     {
       op: "mount_setattr",
       phase: "container",
@@ -144,7 +146,7 @@ function cgroupMounts(request: CgroupRequest): Operation[] {
 }
 
 /** Makes, enters, shows and removes a container's cgroups. */
-export function cgroupOperations(request: CgroupRequest): LaunchContext["cgroup"] {
+export function cgroupOperations(request: CgroupRequest, readOnly: boolean): LaunchContext["cgroup"] {
   return {
     host: [...makeOperations(request), ...openOperations(request)],
     hostAfter: [],
@@ -158,7 +160,7 @@ export function cgroupOperations(request: CgroupRequest): LaunchContext["cgroup"
       path,
     })),
     cloneSlot: request.cloneInto === undefined ? undefined : SLOT_CGROUP,
-    mounts: cgroupMounts(request),
+    mounts: cgroupMounts(request, readOnly),
   };
 }
 

@@ -1,0 +1,76 @@
+# bocker on cgroup v2: everything is printed, the test on the host judges.
+section() { echo "== $1"; }
+id_of() { bocker inspect -f '{{.Id}}' "$1"; }
+
+echo
+section kernel
+uname -r
+cat /sys/fs/cgroup/cgroup.controllers
+
+mkdir -p /image/bin /image/etc
+cp /bin/busybox /image/bin/
+for applet in sh cat ls echo sleep mount mknod dd id grep true tail; do ln -s busybox /image/bin/$applet; done
+section init
+bocker init /image busybox
+
+section run
+bocker run --rm busybox sh -c 'echo out; exit 42'
+echo "code $?"
+section host-image
+bocker run --rm --network none host echo from the host image
+section info
+bocker info --format '{{.CgroupVersion}}'
+
+section limits-start
+bocker run -d --name limited -m 32m --memory-swap 48m --memory-reservation 16m --cpus 0.5 --cpu-shares 512 \
+	--cpuset-cpus 1 --pids-limit 21 --device /dev/tty0:r busybox sleep 1000
+directory=/sys/fs/cgroup/bocker-$(id_of limited)
+for name in memory.max memory.swap.max memory.low cpu.max cpu.weight cpuset.cpus pids.max cgroup.procs; do
+	section "limit $name"
+	cat "$directory/$name"
+done
+section inside
+bocker exec limited sh -c 'cat /proc/self/cgroup; mount | grep cgroup; cat /sys/fs/cgroup/pids.max; ls /sys/fs/cgroup | grep -c .'
+section exec-joins
+bocker exec -d limited sleep 500
+sleep 0.5
+grep -c . "$directory/cgroup.procs"
+section devices
+bocker exec limited sh -c 'echo x > /dev/null && echo null works
+mknod /dev/mem c 1 1 && echo mknod works; cat /dev/mem 2>&1 | tail -c 40
+dd if=/dev/tty0 of=/dev/null bs=1 count=0 2>/dev/null && echo tty reads
+(echo x > /dev/tty0) 2>&1 | tail -n 1'
+section commit-frozen
+bocker commit limited kept > /dev/null && bocker run --rm --network none kept echo committed
+cat "$directory/cgroup.freeze"
+section removed
+bocker rm -f limited
+ls -d /sys/fs/cgroup/bocker-* 2>&1 | tail -n 1
+
+section oom
+bocker run --name hungry -m 16m --memory-swap 16m busybox sh -c 'tail -c 200m /dev/zero'
+echo "code $?"
+bocker inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}}' hungry
+bocker rm hungry
+
+section many-layers
+name=busybox
+for layer in 1 2 3 4 5 6 7 8; do
+	bocker run --name "c$layer" --network none "$name" sh -c "echo $layer > /layer$layer"
+	bocker commit "c$layer" "deep$layer" > /dev/null
+	bocker rm "c$layer" > /dev/null
+	name=deep$layer
+done
+bocker run --rm --network none deep8 sh -c 'cat /layer1 /layer8; mount | grep -c " / type overlay"'
+
+section bridge
+bocker run -d --name server -p 8080:80 host sh -c 'mkdir -p /tmp/w; echo hello from v2 > /tmp/w/index.html; httpd -f -p 80 -h /tmp/w' > /dev/null
+sleep 1
+wget -q -O - http://127.0.0.1:8080/
+bocker rm -f server
+
+section privileged
+bocker run --rm --privileged --network none busybox sh -c 'mknod /tmp-mem c 1 1 && dd if=/dev/zero of=/dev/null bs=1 count=1 2>/dev/null && echo device works; mount | grep cgroup2'
+section left
+ls -d /sys/fs/cgroup/bocker-* 2>&1 | tail -n 1
+bocker ps -aq | grep -c .
