@@ -156,6 +156,12 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
   const stopSignal = values.string("stop-signal");
   if (stopSignal !== undefined) parseSignal(stopSignal);
   const entrypoint = values.string("entrypoint");
+  const workingDir = values.string("workdir");
+  if (workingDir !== undefined && !workingDir.startsWith("/"))
+    throw new BockerError(
+      "invalid",
+      `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
+    );
   if (values.has("publish") && networkMode(values).startsWith("container:"))
     throw new BockerError(
       "invalid",
@@ -168,7 +174,7 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
     env: [...values.list("env-file").flatMap(readEnvironmentFile), ...parseEnvironment(values.list("env"))],
     labels: parseMap([...values.list("label-file").flatMap(readLabelFile), ...values.list("label")]),
     user: values.string("user"),
-    workingDir: values.string("workdir"),
+    workingDir,
     hostname: values.string("hostname"),
     domainname: values.string("domainname") ?? "",
     tty: values.bool("tty"),

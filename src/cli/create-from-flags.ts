@@ -4,7 +4,7 @@ import { BockerError } from "../base/errors.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../base/reference.ts";
 import { type CreateRequest, createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
-import { findImage, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
+import { findImage, HOST_IMAGE, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { createRequest } from "./container-options.ts";
 import type { FlagValues } from "./flags.ts";
@@ -40,7 +40,10 @@ async function imageFor(values: FlagValues, engine: Engine, reference: string): 
     );
   const platform = values.string("platform");
   const found = findImage(engine, reference);
-  if (found?.id === "host") return found;
+  if (found?.id === HOST_IMAGE) {
+    if (fits(found.platform, platform)) return found;
+    throw new BockerError("invalid", `the host image is ${found.platform}: it cannot be run as ${platform}`);
+  }
   if (found !== undefined && policy !== "always" && fits(found.platform, platform)) return found;
   if (policy === "never") {
     const image = requireImage(engine, reference);

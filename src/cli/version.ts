@@ -1,6 +1,6 @@
 /** `bocker version` */
 import { release } from "node:os";
-import { localArchitecture } from "../engine/record-image.ts";
+import { LOCAL_ARCHITECTURE } from "../engine/image.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { print } from "./output.ts";
@@ -20,7 +20,7 @@ export const versionCommand: Command = {
       Version: VERSION,
       ApiVersion: API_VERSION,
       Os: "linux",
-      Arch: localArchitecture(),
+      Arch: LOCAL_ARCHITECTURE,
       KernelVersion: release(),
     };
     // Without a daemon the client is the server, too.

@@ -30,6 +30,9 @@ export interface CommitOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Where the engine mounts things that an image need not have; Docker leaves them out, too. */
+const MOUNT_POINTS = new Set(["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf"]);
+
 /** How an image made of a container runs: as the container does. */
 function executionOf(config: ContainerConfig): ExecutionConfig {
   return {
@@ -103,8 +106,12 @@ export async function commitContainer(
     const upper = openat(AT_FDCWD, files.upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return await withFdAsync(upper, () =>
       paused(freezer, () =>
-        addLayer(engine, diffUpper(upper), parent.record.chain.at(-1), options.signal, (layer) =>
-          recordImage(engine, { parent, layer, execution, history, author: options.author }, tag),
+        addLayer(
+          engine,
+          diffUpper(upper, { mountPoints: MOUNT_POINTS }),
+          parent.record.chain.at(-1),
+          options.signal,
+          (layer) => recordImage(engine, { parent, layer, execution, history, author: options.author }, tag),
         ),
       ),
     );

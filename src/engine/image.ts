@@ -18,9 +18,13 @@ export interface ResolvedImage {
 
 export const HOST_IMAGE = "host";
 
+/** Go's names of processors, as images have them. */
+export const LOCAL_ARCHITECTURE = process.arch === "x64" ? "amd64" : process.arch;
+const LOCAL_PLATFORM = `linux/${LOCAL_ARCHITECTURE}`;
+
 /** The built-in image: this machine's own root, read-only below whatever the container writes. */
 export function hostImage(reference: string): ResolvedImage {
-  return { reference, id: HOST_IMAGE, layers: ["/"], config: { Cmd: ["/bin/sh"] }, platform: undefined };
+  return { reference, id: HOST_IMAGE, layers: ["/"], config: { Cmd: ["/bin/sh"] }, platform: LOCAL_PLATFORM };
 }
 
 export function isHostImage(reference: string): boolean {

@@ -5,7 +5,7 @@ import { readLayout } from "../cgroup/layout.ts";
 import { readState } from "../state/status.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./engine.ts";
-import { localArchitecture } from "./record-image.ts";
+import { LOCAL_ARCHITECTURE } from "./image.ts";
 
 function operatingSystem(): string {
   const path = ["/etc/os-release", "/usr/lib/os-release"].find(existsSync);
@@ -41,7 +41,7 @@ export function engineInfo(engine: Engine) {
     KernelVersion: release(),
     OperatingSystem: operatingSystem(),
     OSType: "linux",
-    Architecture: localArchitecture(),
+    Architecture: LOCAL_ARCHITECTURE,
     NCPU: engine.machine.processors,
     MemTotal: totalmem(),
     Name: hostname(),

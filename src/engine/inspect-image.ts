@@ -3,8 +3,7 @@ import type { Digest } from "../base/digest.ts";
 import { parseImageConfig } from "../spec/image-config.ts";
 import type { ImageRecord } from "../state/images.ts";
 import type { Engine } from "./engine.ts";
-import { HOST_IMAGE, hostImage, imageLayers } from "./image.ts";
-import { localArchitecture } from "./record-image.ts";
+import { HOST_IMAGE, hostImage, imageLayers, LOCAL_ARCHITECTURE } from "./image.ts";
 import { familiar, namesOf } from "./remove-image.ts";
 
 type Json = Record<string, unknown>;
@@ -48,7 +47,7 @@ export function inspectHostImage(engine: Engine): Json {
     Created: "0001-01-01T00:00:00Z",
     Author: "",
     Config: config,
-    Architecture: localArchitecture(),
+    Architecture: LOCAL_ARCHITECTURE,
     Os: "linux",
     Size: 0,
     GraphDriver: { Name: engine.driver.name, Data: { UpperDir: layers[0] ?? "", LowerDir: "" } },

@@ -8,7 +8,7 @@ import { OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST } from "../spec/media-types.ts
 import type { ImageRecord } from "../state/images.ts";
 import type { AddedLayer } from "./add-layer.ts";
 import { type Engine, timestamp } from "./engine.ts";
-import { isHostImage } from "./image.ts";
+import { isHostImage, LOCAL_ARCHITECTURE } from "./image.ts";
 
 /** What lies below the new layer. */
 export interface ParentImage {
@@ -29,17 +29,12 @@ export interface NewImage {
   architecture?: string | undefined;
 }
 
-/** Go's names of processors, as images have them. */
-export function localArchitecture(): string {
-  return { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
-}
-
 function configuration(image: NewImage, created: string): ImageConfig {
   const { parent, layer } = image;
   return {
     created,
     ...(image.author === undefined || image.author === "" ? {} : { author: image.author }),
-    architecture: image.architecture ?? parent.config?.architecture ?? localArchitecture(),
+    architecture: image.architecture ?? parent.config?.architecture ?? LOCAL_ARCHITECTURE,
     os: "linux",
     config: image.execution,
     rootfs: { type: "layers", diff_ids: [...(parent.config?.rootfs.diff_ids ?? []), layer.diffId] },
@@ -81,7 +76,7 @@ export function recordImage(engine: Engine, image: NewImage, tag: string | undef
   const record: ImageRecord = {
     id: config.digest,
     created,
-    architecture: image.architecture ?? parent.config?.architecture ?? localArchitecture(),
+    architecture: image.architecture ?? parent.config?.architecture ?? LOCAL_ARCHITECTURE,
     os: "linux",
     manifest: manifest.digest,
     chain: [...parent.record.chain, layer.chain],

@@ -54,7 +54,10 @@ export function connectionError(error: unknown, url: URL): unknown {
     return new NoHttpsError(`${host} does not answer in HTTPS: ${messageOf(error)}`, error);
   if (url.protocol === "https:" && code === "ECONNRESET" && /before secure TLS/.test(messageOf(error)))
     return new NoHttpsError(`${host} closed the connection before HTTPS began`, error);
-  const message = `the connection to ${host} failed: ${messageOf(error)}`;
+  const message =
+    code === "EAI_AGAIN"
+      ? `cannot look up ${host}: no nameserver answers: is this machine connected?`
+      : `the connection to ${host} failed: ${messageOf(error)}`;
   if (RESET_CODES.has(code)) return new TransientError(message, { cause: error });
   return new BockerError("registry", message, { cause: error });
 }

@@ -20,12 +20,14 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../../os/constants.ts";
-import { close, openat, pread, readlinkat } from "../../os/files.ts";
+import { readDirectory } from "../../os/directories.ts";
+import { close, openat, pread, readlinkat, withFd } from "../../os/files.ts";
 import {
   fgetxattr,
   flistxattr,
   fstat,
   isDevice,
+  isDirectory,
   isRegular,
   pathBelow,
   type Stat,
@@ -50,6 +52,8 @@ export interface TreeOptions {
   oneFileSystem?: boolean;
   /** Refuse names that start with ".wh.", which a layer cannot hold. Always so for an upper directory. */
   refuseWhiteoutNames?: boolean;
+  /** Paths where something is mounted when a container runs: left out as long as they are empty. */
+  mountPoints?: ReadonlySet<string>;
   /** Every time after this becomes this (seconds since 1970): SOURCE_DATE_EPOCH. */
   latestTime?: number;
 }
@@ -120,6 +124,7 @@ class TreeArchive {
         `${quoted(step.path)}: an image cannot hold names that start with ".wh."`,
       );
     }
+    if (this.#isMountPoint(step, stat)) return;
     if (this.#isUpper && isWhiteoutDevice(stat)) {
       yield tarHeader(this.#marker(whiteoutPath(step)));
       return;
@@ -137,6 +142,14 @@ class TreeArchive {
     if (type === "file") yield* this.#file(step);
     else yield tarHeader(this.#unopenable(type, step, stat));
     if (stat.nlink > 1) this.#links.set(stat.identity, step.path);
+  }
+
+  #isMountPoint(step: WalkStep, stat: Stat): boolean {
+    if (this.#options.mountPoints?.has(step.path.toString("latin1")) !== true) return false;
+    if (isRegular(stat)) return stat.size === 0;
+    if (!isDirectory(stat)) return false;
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    return withFd(openat(step.dirfd, step.name, flags), (fd) => readDirectory(fd).length === 0);
   }
 
   *#directory(step: WalkStep, stat: Stat): Generator<Buffer, void, void> {
