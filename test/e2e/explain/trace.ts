@@ -1,5 +1,6 @@
 /** A strace of the launcher, held against a plan: every operation's calls, in order, and no other calls that matter. */
 import type { Operation } from "../../../src/runtime/plan/operation.ts";
+import { RLIMITS } from "../../../src/runtime/plan/process.ts";
 
 export interface Call {
   pid: number;
@@ -127,7 +128,9 @@ function expectedIdentity(operation: Operation): string[] {
     case "sethostname":
       return [`sethostname(${text(operation.name)}, `];
     case "rlimit":
-      return ["prlimit64(0, RLIMIT_"];
+      return [
+        `prlimit64(0, ${Object.entries(RLIMITS).find(([, number]) => number === operation.resource)?.[0]}, {`,
+      ];
     case "cap_bound":
       return ["prctl(PR_CAPBSET_DROP, "];
     case "identity": {
@@ -147,8 +150,11 @@ function expectedIdentity(operation: Operation): string[] {
       return [`seccomp(SECCOMP_SET_MODE_FILTER, 0, {len=${operation.program.length / 8}, `];
     case "chdir":
       return [`chdir(${text(operation.path)})`];
+    case "mkdir_in_root":
+      // Looked up by openat2, which is not traced; a directory that is there already needs nothing more.
+      return [];
     case "umask":
-      return [`umask(0${operation.mask === 0 ? ")" : operation.mask.toString(8)}`];
+      return [`umask(0${operation.mask.toString(8).padStart(2, "0")})`];
     case "keyring":
       return [`keyctl(KEYCTL_JOIN_SESSION_KEYRING, ${text(operation.name)}`];
     case "netlink":
@@ -170,6 +176,10 @@ function expectedIdentity(operation: Operation): string[] {
   }
 }
 
+/** Calls whose first argument is a descriptor. */
+const DESCRIPTOR =
+  /^((?:fsconfig|fsmount|mount_setattr|move_mount|open_tree|mknodat|read|write|setns|sendto)\()\d+, /;
+
 export class CallStream {
   readonly #calls: Call[];
   #next = 0;
@@ -181,7 +191,7 @@ export class CallStream {
 
   /** Numbers of descriptors are nobody's business. */
   static #matches(call: Call, beginning: string): boolean {
-    const plain = call.text.replace(/^(\w+\()\d+, /, "$1N, ").replace(/^(move_mount\(N, "", )\d+, /, "$1N, ");
+    const plain = call.text.replace(DESCRIPTOR, "$1N, ").replace(/^(move_mount\(N, "", )\d+, /, "$1N, ");
     return plain.startsWith(beginning);
   }
 

@@ -71,11 +71,12 @@ export class MountTranslator {
     // A read-only mount of a filesystem that others may write to: set afterwards, on the mount alone.
     const options = [
       ...attributeWords(operation.attributes & ~RDONLY),
-      ...optionWords(operation.options),
+      ...optionWords(operation.options.filter(([key]) => key !== "source")),
     ].join(",");
+    const source = operation.options.find(([key]) => key === "source")?.[1] ?? "none";
     const flags = options === "" ? [] : ["-o", options];
     this.#waiting.set(operation.slot, {
-      command: words(["mount", "-t", operation.type, ...flags, "none"]),
+      command: words(["mount", "-t", operation.type, ...flags, source]),
       afterwards: operation.attributes & RDONLY ? [(target) => [`mount -o remount,bind,ro ${target}`]] : [],
       tolerated: operation.tolerate !== undefined,
     });
@@ -123,7 +124,8 @@ export class MountTranslator {
     const mount = `${waiting.command} ${target}`;
     lines.push(waiting.tolerated ? `${mount} || :` : mount);
     for (const afterwards of waiting.afterwards) lines.push(...afterwards(target));
-    this.#attached.set(operation.slot, target);
+    // The variable is another mount's by the time that this one is changed once more.
+    this.#attached.set(operation.slot, outside ? target : `"$(${resolve} ${quoted(operation.path)})"`);
     return lines;
   }
 
