@@ -161,7 +161,7 @@ export async function explainExec(
     before: [launchStep()],
     plan: await prepareExec(engine, record, pid, request),
     after: [],
-    inherited: [`the pidfd of process ${pid}, the container's first`],
+    inherited: [String(pid)],
   };
 }
 

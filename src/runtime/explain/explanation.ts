@@ -21,7 +21,10 @@ export interface Explanation {
   plan: Plan;
   /** Done by the engine after the monitor has ended. */
   after: Step[];
-  /** What the descriptors are that the launcher gets, from SLOT_INHERITED on: paths below /proc, or ports. */
+  /**
+   * What the descriptors are that the launcher gets, from SLOT_INHERITED on: paths below /proc, ports, or for
+   * an exec the pid of the container's first process.
+   */
   inherited: string[];
 }
 

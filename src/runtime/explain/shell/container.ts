@@ -15,7 +15,8 @@ const NODE_TYPES = new Map([
 /** Called by name before and after pivot_root. */
 const TOOLS = ["mount", "umount", "mkdir", "mknod", "chown", "ln", "readlink", "ip"];
 
-const FUNCTIONS = `
+/** Finds the host's loader and its libraries, by paths relative to /usr. */
+export const LOADER = `
 # Once / is the container's these tools need not exist there. The working directory stays in the host's tree, so they
 # are found by relative paths, and so are their loader and its libraries; nothing else of the host is kept open.
 for loader in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib/ld-musl-*.so.1; do
@@ -23,7 +24,9 @@ for loader in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib/ld-mus
 done
 loader=..$(realpath "$loader")
 libraries=\${loader%/*}:../usr/\${loader#../}
-libraries=\${libraries%/*}
+libraries=\${libraries%/*}`;
+
+const FUNCTIONS = `
 program() {
 	for directory in ../usr/bin ../usr/sbin ../bin ../sbin; do
 		if [ -x "$directory/$1" ]; then
@@ -205,17 +208,19 @@ export function containerScript(plan: Plan): string {
   const writer = new ScriptWriter();
   const operations = operationsOf(plan, "container");
   const ownRoot = hasOwnRoot(plan);
-  writer.add("set -eu", "exec 3<&-");
+  writer.add("set -eu", ownRoot ? "exec 3<&-" : "exec 3<&- 2>&6 6>&-");
   if (ownRoot) {
     const waits = operations.some(({ operation }) => operation.op === "wait");
     writer.add(waits ? 'exec 4<>"$1/network"' : "exec 4</dev/null");
     // This procfs is still the host's, and so is the number in it.
     writer.add("read -r pid _ </proc/self/stat", 'printf \'%s\\n\' "$pid" >"$1/pid"');
   }
-  writer.add(...FUNCTIONS.split("\n"));
+  // An exec's process is born behind the container's root: it was told where they are.
+  if (ownRoot) writer.add(...LOADER.split("\n"));
+  writer.add(...FUNCTIONS.slice(1).split("\n"));
   if (ownRoot) writer.add(...MOUNT_FUNCTIONS.split("\n"));
   const translator = new ContainerTranslator();
-  for (const { operation } of operations)
+  for (const { operation } of operations.filter((one) => ownRoot || one.operation.group !== "cgroup"))
     writer.explained(operation, translator.lines(operation), NOTES[operation.op]);
   return writer.lines.join("\n");
 }

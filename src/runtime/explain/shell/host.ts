@@ -10,7 +10,7 @@ import {
 import type { Operation, Plan } from "../../plan/operation.ts";
 import type { Step } from "../../plan/step.ts";
 import { type Explanation, operationsOf } from "../explanation.ts";
-import { containerScript } from "./container.ts";
+import { containerScript, LOADER } from "./container.ts";
 import { delimiter, octalMode, quoted } from "./words.ts";
 import { ScriptWriter } from "./writer.ts";
 
@@ -137,6 +137,44 @@ function joined(explanation: Explanation): string {
   return joins ? `nsenter --net=${quoted(inherited)} ` : "";
 }
 
+/** The operation that joins all of a running container's namespaces; undefined for a start. */
+function execJoin(plan: Plan): Extract<Operation, { op: "setns" }> | undefined {
+  return plan.operations.find((operation) => operation.op === "setns" && operation.phase === "host") as
+    | Extract<Operation, { op: "setns" }>
+    | undefined;
+}
+
+/**
+ * An exec: the new process enters the cgroups first, by paths of the host, and the namespaces then. nsenter
+ * keeps the working directory open in the host's tree, where the container's script finds its tools; the shell
+ * complains of a directory that has no name there, so its errors come back a line later.
+ */
+function execLines(explanation: Explanation, cgroup: string | undefined): string[] {
+  const { plan, inherited } = explanation;
+  const body = containerScript(plan);
+  const end = delimiter(body, "CONTAINER");
+  const [pid = ""] = inherited;
+  const entered = operationsOf(plan, "container").flatMap(({ operation }) =>
+    operation.op === "write" && operation.group === "cgroup" ? [operation.path] : [],
+  );
+  const tasks = cgroup === undefined ? entered : [`${cgroup}/cgroup.procs`];
+  const input = plan.monitor.stdin ? ["exec 5<&0"] : [];
+  return [
+    ...LOADER.split("\n"),
+    "export loader libraries",
+    ...input,
+    "(",
+    "\t# This subshell becomes the process; it enters the container's cgroups and namespaces.",
+    ...tasks.map((path) => `\techo 0 >${quoted(path)}`),
+    `\texec nsenter --target ${quoted(pid)} --mount --uts --ipc --net --pid --cgroup --wd=/usr \\`,
+    `\t\t"$loader" --library-path "$libraries" ../bin/sh /proc/self/fd/3 ${plan.monitor.stdin ? "<&5 5<&-" : "</dev/null"} 6>&2 2>/dev/null 3<<'${end}'`,
+    ...body.split("\n"),
+    end,
+    ") &",
+    "monitor=$!",
+  ];
+}
+
 function cloneLines(explanation: Explanation, flags: number, cgroup: string | undefined): string[] {
   const { plan } = explanation;
   const body = containerScript(plan);
@@ -178,11 +216,14 @@ export function hostScript(explanation: Explanation): string {
   for (const step of before) writer.explained(step, stepLines(step), STEP_NOTES[step.step]);
   if (plan.operations.some(({ op }) => op === "wait"))
     writer.add("", "# The container waits at it for its network.", 'mkfifo "$scratch/network"');
+  const isExec = execJoin(plan) !== undefined;
   for (const { operation } of operationsOf(plan, "host")) {
     const lines =
-      operation.op === "clone"
-        ? cloneLines(explanation, operation.flags, cgroupDirectory(plan))
-        : hostLines(operation);
+      operation.op === "clone" && isExec
+        ? execLines(explanation, cgroupDirectory(plan))
+        : operation.op === "clone"
+          ? cloneLines(explanation, operation.flags, cgroupDirectory(plan))
+          : hostLines(operation);
     writer.explained(operation, lines, HOST_NOTES[operation.op]);
   }
   for (const { operation } of operationsOf(plan, "host-after"))
