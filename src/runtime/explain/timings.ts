@@ -44,8 +44,10 @@ function rowsOf(
     if (!phases.includes(operation.phase) || end === 0) return;
     const what = titleOf(operation);
     const row = rows.find((other) => other.what === what);
-    if (row !== undefined) row.took += end - last;
-    else rows.push({ who, what, at: last, took: end - last });
+    // Two processes write at once: the child may be past its first step before clone3 has returned.
+    const took = Math.max(0, end - last);
+    if (row !== undefined) row.took += took;
+    else rows.push({ who, what, at: last, took });
     last = end;
   });
   return rows;
