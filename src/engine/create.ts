@@ -1,5 +1,5 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { newId, shortId } from "../base/ids.ts";
 import { mergeEnvironment } from "../runtime/generate/spec.ts";
@@ -90,7 +90,11 @@ function boundPorts(request: CreateRequest, config: ContainerConfig): PortBindin
 /** -v makes a missing source; --mount has refused it before. */
 function makeBindSources(mounts: MountPoint[]): void {
   for (const { type, source } of mounts)
-    if (type === "bind" && !existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+    if (type === "bind" && !existsSync(source)) {
+      mkdirSync(source, { recursive: true });
+      // Whatever the caller's umask is.
+      chmodSync(source, 0o755);
+    }
 }
 
 /** The container's own directory. What a crash leaves of it belongs to no record and is swept. */

@@ -40,7 +40,8 @@ function limitText(value: number): string {
 function limitOperations(process: RuntimeProcess): Operation[] {
   return process.rlimits.map(({ type, soft, hard }) => {
     const resource = RLIMITS[type];
-    if (resource === undefined) throw new BockerError("invalid", `invalid ulimit type: ${type}`);
+    if (resource === undefined)
+      throw new BockerError("invalid", `invalid ulimit type: ${type.slice("RLIMIT_".length).toLowerCase()}`);
     return {
       op: "rlimit",
       phase: "container",

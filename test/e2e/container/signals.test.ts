@@ -1,13 +1,12 @@
 /** Signals: from the client to the program, by kill, and by stop. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { makeBusyboxImage } from "../busybox.ts";
-import { BINARY, Sandbox } from "../sandbox.ts";
+import { busyboxSandbox } from "../busybox.ts";
+import { BINARY, type Sandbox } from "../sandbox.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
-  sandbox = new Sandbox();
-  makeBusyboxImage(sandbox);
+  sandbox = busyboxSandbox();
 });
 afterAll(() => {
   for (const id of sandbox.ok(["ps", "-aq"]).split("\n").filter(Boolean)) sandbox.bocker(["rm", "-f", id]);

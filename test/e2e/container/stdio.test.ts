@@ -4,13 +4,12 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeBusyboxImage } from "../busybox.ts";
-import { BINARY, Sandbox } from "../sandbox.ts";
+import { busyboxSandbox } from "../busybox.ts";
+import { BINARY, type Sandbox } from "../sandbox.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
-  sandbox = new Sandbox();
-  makeBusyboxImage(sandbox);
+  sandbox = busyboxSandbox();
 });
 afterAll(() => sandbox.remove());
 
@@ -42,7 +41,7 @@ test("without -i there is no input", () => {
 
 test("both outputs stay apart, and can be opened by name", () => {
   const script = "echo out; echo err >&2; echo more > /dev/stdout; echo last > /proc/self/fd/2";
-  for (const user of ["root", "bob"])
+  for (const user of ["root", "ada"])
     expect(sandbox.bocker([...RUN, "-u", user, "busybox", "sh", "-c", script])).toEqual({
       code: 0,
       stdout: "out\nmore\n",

@@ -2,15 +2,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { makeBusyboxImage } from "../busybox.ts";
-import { BINARY, Sandbox } from "../sandbox.ts";
+import { busyboxSandbox } from "../busybox.ts";
+import { BINARY, type Sandbox } from "../sandbox.ts";
 
 type Step = [typed: string | { size: [rows: number, columns: number] }, awaited: string];
 
 let sandbox: Sandbox;
 beforeAll(() => {
-  sandbox = new Sandbox();
-  makeBusyboxImage(sandbox);
+  sandbox = busyboxSandbox();
 });
 afterAll(() => {
   sandbox.bocker(["rm", "-f", "kept", "keys"]);
