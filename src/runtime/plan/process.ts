@@ -40,8 +40,7 @@ function limitText(value: number): string {
 function limitOperations(process: RuntimeProcess): Operation[] {
   return process.rlimits.map(({ type, soft, hard }) => {
     const resource = RLIMITS[type];
-    if (resource === undefined)
-      throw new BockerError("invalid", `invalid ulimit type: ${type.slice("RLIMIT_".length).toLowerCase()}`);
+    if (resource === undefined) throw new BockerError("invalid", `invalid ulimit type: ${type}`);
     return {
       op: "rlimit",
       phase: "container",

@@ -162,3 +162,9 @@ describe("limits", () => {
     expect(code).toBe(125);
   });
 });
+
+test("what is refused leaves no container", () => {
+  expect(sandbox.bocker(["run", "--network", "none", "-m", "4m", IMAGE, "true"]).code).toBe(125);
+  expect(sandbox.bocker(["create", "-m", "4m", IMAGE, "true"]).code).toBe(125);
+  expect(sandbox.ok(["ps", "-aq"])).toBe("");
+});

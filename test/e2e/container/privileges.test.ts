@@ -139,7 +139,7 @@ describe("--security-opt", () => {
   test("seccomp=FILE that is missing or no profile", () => {
     const profile = join(sandbox.directory, "broken.json");
     writeFileSync(profile, "{");
-    for (const [path, message] of [
+    for (const [path = "", message = ""] of [
       ["/no/such/profile", "no such file or directory"],
       [profile, "seccomp"],
     ]) {
