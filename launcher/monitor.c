@@ -91,7 +91,9 @@ static void reap(struct monitor *m)
 	m->ended = 1;
 	m->exit_code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 	m->oom = out_of_memory(m->config.oom_path);
-	close_fd(m->stdin_fd);
+	/* A terminal's input and output are one descriptor, and what was written last may still be in it. */
+	if (!(m->config.flags & MONITOR_TTY))
+		close_fd(m->stdin_fd);
 	m->stdin_fd = -1;
 	record_exit(m);
 }

@@ -1,5 +1,6 @@
 /* --init: pid 1 that forwards signals to its child, reaps orphans, and ends as its child ended. */
 #include "plan.h"
+#include <linux/prctl.h>
 
 #define SIGCHLD_NUMBER 17
 #define WNOHANG_FLAG 1
@@ -7,6 +8,7 @@
 void reaper_run(int child)
 {
 	uint64_t all = ~0ull;
+	SYS(prctl, PR_SET_NAME, "bocker-init", 0, 0, 0);
 	for (;;) {
 		long signal = SYS(rt_sigtimedwait, &all, 0, 0, 8);
 		if (signal < 0)

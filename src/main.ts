@@ -1,6 +1,7 @@
 /** The composition root: the only place that builds drivers and wires rooms together. */
 import { dispatch } from "./cli/dispatch.ts";
 import { Engine } from "./engine/engine.ts";
+import { commandLine } from "./os/command-line.ts";
 import { pathsOf } from "./state/paths.ts";
 import { OverlayDriver } from "./storage/overlay/driver.ts";
 import { VERSION } from "./version.ts";
@@ -16,4 +17,4 @@ function makeEngine(data: string | undefined, run: string | undefined): Engine {
   return new Engine(paths, ({ layers, trash }) => new OverlayDriver(layers, trash), [process.execPath]);
 }
 
-process.exitCode = await dispatch(process.argv.slice(2), VERSION, makeEngine);
+process.exitCode = await dispatch(commandLine(), VERSION, makeEngine);

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import type { CreateRequest } from "../engine/create.ts";
+import { parseAddHost, resolvFile } from "../network/files.ts";
 import { parseExposed, parsePublish } from "../network/ports.ts";
 import { DEFAULT_SHM_SIZE } from "../runtime/generate/defaults.ts";
 import type { HostConfig, MountPoint } from "../spec/container.ts";
@@ -151,6 +152,17 @@ function mountsOf(values: FlagValues): MountPoint[] {
   return mounts;
 }
 
+/** What the files in /etc will be made of; found wrong now rather than at the start. */
+function checkNames(values: FlagValues): void {
+  for (const entry of values.list("add-host")) parseAddHost(entry, "127.0.0.1");
+  const overrides = {
+    nameservers: values.list("dns"),
+    search: values.list("dns-search"),
+    options: values.list("dns-option"),
+  };
+  resolvFile("", overrides, { ownNetwork: true });
+}
+
 /** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
 export function createRequest(values: FlagValues, rootfs: string | undefined): Omit<CreateRequest, "image"> {
   const stopSignal = values.string("stop-signal");
@@ -167,6 +179,7 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
       "invalid",
       "conflicting options: port publishing and the container type network mode",
     );
+  checkNames(values);
   return {
     name: values.string("name") ?? "",
     entrypoint: entrypoint === undefined ? undefined : [entrypoint],

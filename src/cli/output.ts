@@ -28,8 +28,9 @@ export function printError(text: string): void {
 }
 
 const COLUMN_GAP = 3;
+const COLUMN_MINIMUM = 10;
 
-/** Columns as Docker's tabwriter aligns them: three blanks between, nothing behind the last. */
+/** Columns as Docker's tabwriter aligns them: ten wide at least, three blanks between, nothing behind the last. */
 export function table(header: string[], rows: string[][]): string {
   const lines = [header, ...rows].map((row) => row.map(visible));
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
@@ -37,7 +38,9 @@ export function table(header: string[], rows: string[][]): string {
     .map((line) =>
       line
         .map((cell, column) =>
-          column === line.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + COLUMN_GAP),
+          column === line.length - 1
+            ? cell
+            : cell.padEnd(Math.max(COLUMN_MINIMUM, (widths[column] ?? 0) + COLUMN_GAP)),
         )
         .join(""),
     )

@@ -1,6 +1,7 @@
 /** Values of flags: sizes, limits, environment files, security options, in Docker's notation and with its errors. */
 import { readFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
+import { RLIMITS } from "../runtime/plan/process.ts";
 import type { HostConfig, Ulimit } from "../spec/container.ts";
 
 const UNITS: Record<string, number> = {
@@ -36,6 +37,8 @@ export function parseCpus(text: string): number {
 export function parseUlimit(text: string): Ulimit {
   const match = /^([a-z]+)=(-1|unlimited|\d{1,15})(?::(-1|unlimited|\d{1,15}))?$/.exec(text);
   if (match === null) throw new BockerError("invalid", `invalid ulimit argument: ${text}`);
+  if (!(`RLIMIT_${match[1]!.toUpperCase()}` in RLIMITS))
+    throw new BockerError("invalid", `invalid ulimit type: ${match[1]}`);
   const number = (value: string) => (value === "-1" || value === "unlimited" ? -1 : Number(value));
   const soft = number(match[2]!);
   const hard = match[3] === undefined ? soft : number(match[3]);

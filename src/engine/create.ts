@@ -1,8 +1,8 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { newId, shortId } from "../base/ids.ts";
-import { mergeEnvironment } from "../runtime/generate/spec.ts";
+import { generateSpec, mergeEnvironment } from "../runtime/generate/spec.ts";
 import type {
   ContainerConfig,
   ContainerRecord,
@@ -52,6 +52,12 @@ function configOf(id: string, request: CreateRequest): ContainerConfig {
   const cmd =
     request.command.length > 0 ? request.command : request.entrypoint === undefined ? (image.Cmd ?? []) : [];
   if (entrypoint.length === 0 && cmd.length === 0) throw new BockerError("invalid", "no command specified");
+  const { workingDir } = request;
+  if (workingDir !== undefined && workingDir !== "" && !workingDir.startsWith("/"))
+    throw new BockerError(
+      "invalid",
+      `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
+    );
   const networkMode = request.host.networkMode;
   if (request.hostname !== undefined && networkMode.startsWith("container:"))
     throw new BockerError("invalid", "conflicting options: hostname and the network mode");
@@ -87,10 +93,26 @@ function boundPorts(request: CreateRequest, config: ContainerConfig): PortBindin
   return ports;
 }
 
+/** Values that the specification refuses are refused here: a container that could never start is not made. */
+function checkSettings(engine: Engine, record: ContainerRecord): void {
+  generateSpec({
+    record,
+    user: { uid: 0, gid: 0, groups: [], home: "/" },
+    machine: { ...engine.machine, devices: [] },
+    cgroupName: "",
+    mountPoint: engine.paths.mountPoint,
+    files: containerPaths(engine.paths, record.id),
+  });
+}
+
 /** -v makes a missing source; --mount has refused it before. */
 function makeBindSources(mounts: MountPoint[]): void {
   for (const { type, source } of mounts)
-    if (type === "bind" && !existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
+    if (type === "bind" && !existsSync(source)) {
+      mkdirSync(source, { recursive: true });
+      // Whatever the caller's umask is.
+      chmodSync(source, 0o755);
+    }
 }
 
 /** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
@@ -135,6 +157,7 @@ export function containerRecord(paths: Paths, id: string, request: CreateRequest
 export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
   const id = newId();
   const record = containerRecord(engine.paths, id, request);
+  checkSettings(engine, record);
   const { image } = request;
   const { containers } = engine;
   makeBindSources(request.mounts);

@@ -80,6 +80,12 @@ function sharedNetworkOwner(engine: Engine, record: ContainerRecord): ContainerR
   return networkOwner(engine, record).owner;
 }
 
+/** As Docker does: who shares another's network goes by the other's name. */
+function withNameOf(owner: ContainerRecord, record: ContainerRecord): ContainerRecord {
+  const { hostname, domainname } = owner.config;
+  return { ...record, config: { ...record.config, hostname, domainname } };
+}
+
 /** Compiles a container's start and writes its /etc files and config.json; changes nothing else. */
 export async function prepareStart(
   engine: Engine,
@@ -112,7 +118,7 @@ export async function compileStart(
   );
   const owner = sharedNetworkOwner(engine, record);
   const spec = generateSpec({
-    record,
+    record: owner === undefined ? record : withNameOf(owner, record),
     user,
     machine: record.host.privileged
       ? { ...engine.machine, devices: hostDevices() }
@@ -139,6 +145,7 @@ export async function compileStart(
         .filter(({ type, source }) => type === "bind" && (own.has(source) || isFile(source)))
         .map(({ source }) => source),
     ),
+    kcore: engine.machine.exists("/proc/kcore"),
     terminal: record.config.tty ? (options.terminal ?? { rows: 0, columns: 0 }) : undefined,
   });
   return {

@@ -1,26 +1,66 @@
-/** A small image of busybox, made by `bocker init` in a sandbox. */
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+/** A sandbox with the smallest image that has a shell: busybox, its applets, and files to see owners and modes by. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Sandbox } from "./sandbox.ts";
+import { Sandbox } from "./sandbox.ts";
 
-const APPLETS =
-  "sh cat ls echo sleep id env pwd ps mount umount ip hostname true false stat touch mkdir rm mv ln mknod dd wc " +
-  "head tail grep seq sha256sum readlink chmod chown kill tty stty printf test find sort tr cut nc wget httpd " +
-  "date awk sed umask trap usleep yes timeout";
+const PROGRAM = "/bin/busybox";
 
-/** Files of the image, besides busybox and its links. */
-const FILES: [path: string, content: string][] = [
-  ["etc/passwd", "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1001:bob:/home/bob:/bin/sh\n"],
-  ["etc/group", "root:x:0:\nbob:x:1001:\nextra:x:2000:bob\n"],
-];
+/** The image's name, and the directory in it that fills volumes. */
+export const IMAGE = "busybox";
+export const SEED = "/seed";
+/** Owner and mode of SEED and of SEED/file; no umask gives them. */
+export const SEED_OWNER = { uid: 1234, gid: 2345, directoryMode: 0o2750, fileMode: 0o640 };
 
-/** Makes the image `busybox:latest`; returns its id. */
-export function makeBusyboxImage(sandbox: Sandbox): string {
-  const tree = join(sandbox.directory, "busybox");
-  for (const directory of ["bin", "etc", "root", "tmp", "home/bob"])
-    mkdirSync(join(tree, directory), { recursive: true });
-  copyFileSync("/bin/busybox", join(tree, "bin/busybox"));
-  for (const name of APPLETS.split(" ")) symlinkSync("busybox", join(tree, "bin", name));
-  for (const [path, content] of FILES) writeFileSync(join(tree, path), content);
-  return sandbox.ok(["init", tree, "busybox"]);
+const PASSWD = `root:x:0:0:root:/root:/bin/sh
+ada:x:1000:1000:Ada:/home/ada:/bin/sh
+`;
+const GROUP = `root:x:0:
+tty:x:5:
+ada:x:1000:
+mathematicians:x:2000:ada
+engineers:x:3000:
+`;
+
+function fillSeed(root: string): void {
+  const directory = join(root, SEED);
+  mkdirSync(directory);
+  writeFileSync(join(directory, "file"), "from the image\n");
+  symlinkSync("file", join(directory, "link"));
+  chownSync(join(directory, "file"), SEED_OWNER.uid, SEED_OWNER.gid);
+  chmodSync(join(directory, "file"), SEED_OWNER.fileMode);
+  chownSync(directory, SEED_OWNER.uid, SEED_OWNER.gid);
+  chmodSync(directory, SEED_OWNER.directoryMode);
+}
+
+function fillRoot(root: string): void {
+  for (const name of ["bin", "etc", "root", "home", "home/ada", "tmp", "var", "usr"])
+    mkdirSync(join(root, name));
+  chmodSync(root, 0o755);
+  chmodSync(join(root, "tmp"), 0o1777);
+  chownSync(join(root, "home/ada"), 1000, 1000);
+  copyFileSync(PROGRAM, join(root, "bin/busybox"));
+  chmodSync(join(root, "bin/busybox"), 0o755);
+  const applets = execFileSync(PROGRAM, ["--list"], { encoding: "utf8" }).trim().split("\n");
+  for (const applet of applets) if (applet !== "busybox") symlinkSync("busybox", join(root, "bin", applet));
+  writeFileSync(join(root, "etc/passwd"), PASSWD);
+  writeFileSync(join(root, "etc/group"), GROUP);
+  writeFileSync(join(root, "etc/not-a-program"), "text\n", { mode: 0o644 });
+  fillSeed(root);
+}
+
+/** A new sandbox whose image store has IMAGE. */
+export function busyboxSandbox(): Sandbox {
+  const sandbox = new Sandbox();
+  try {
+    const root = join(sandbox.directory, "busybox");
+    mkdirSync(root);
+    fillRoot(root);
+    sandbox.ok(["init", root, IMAGE]);
+    rmSync(root, { recursive: true });
+  } catch (error) {
+    sandbox.remove();
+    throw error;
+  }
+  return sandbox;
 }

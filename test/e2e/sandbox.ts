@@ -20,6 +20,8 @@ export class Sandbox {
   /** Its bridges, addresses and firewall are not the machine's. */
   readonly netns = `bocker-test-${randomBytes(4).toString("hex")}`;
 
+  readonly binary = BINARY;
+
   readonly environment = { ...process.env, BOCKER_DATA: this.data, BOCKER_RUN: this.run };
 
   constructor() {

@@ -73,7 +73,10 @@ export const DEFAULT_DEVICES: readonly RuntimeDevice[] = [
   device("/dev/tty", 5, 0),
 ];
 
-/** [target, path]; /dev/core only where the kernel has /proc/kcore, as runc does. */
+/** Only where the kernel has /proc/kcore, as runc does. */
+export const CORE_LINK: readonly [string, string] = ["/proc/kcore", "/dev/core"];
+
+/** [target, path] */
 export const DEVICE_LINKS: readonly (readonly [string, string])[] = [
   ["/proc/self/fd", "/dev/fd"],
   ["/proc/self/fd/0", "/dev/stdin"],

@@ -12,7 +12,7 @@ import {
   MS_REC,
 } from "../../os/constants.ts";
 import type { NamespaceType, RuntimeDevice, RuntimeSpec } from "../../spec/runtime.ts";
-import { DEVICE_LINKS } from "../generate/defaults.ts";
+import { CORE_LINK, DEVICE_LINKS } from "../generate/defaults.ts";
 import { MOUNT_ATTR_RDONLY, mountOperations } from "./mounts.ts";
 import { NONE, type Operation } from "./operation.ts";
 import { processOperations } from "./process.ts";
@@ -54,6 +54,8 @@ export interface LaunchContext {
   /** Sources of bind mounts that are files. */
   fileSources: ReadonlySet<string>;
   terminal: { rows: number; columns: number } | undefined;
+  /** The kernel has /proc/kcore: then there is a /dev/core, too. */
+  kcore: boolean;
 }
 
 function cloneOperations(context: LaunchContext): Operation[] {
@@ -86,7 +88,7 @@ function joinOperations(spec: RuntimeSpec): Operation[] {
     }));
 }
 
-function deviceOperations(devices: RuntimeDevice[]): Operation[] {
+function deviceOperations(devices: RuntimeDevice[], kcore: boolean): Operation[] {
   const types = { c: S_IFCHR, b: S_IFBLK, p: S_IFIFO };
   const nodes = devices.map(
     (device): Operation => ({
@@ -104,7 +106,7 @@ function deviceOperations(devices: RuntimeDevice[]): Operation[] {
       gid: device.gid,
     }),
   );
-  const links = DEVICE_LINKS.map(
+  const links = [...DEVICE_LINKS, ...(kcore ? [CORE_LINK] : [])].map(
     ([target, path]): Operation => ({
       op: "symlink",
       phase: "container",
@@ -314,7 +316,7 @@ export function compileContainer(context: LaunchContext): Operation[] {
     ...deviceDirectories(devices),
     ...workingDirectory(spec.process.cwd),
     ...rootOperations(spec),
-    ...deviceOperations(devices),
+    ...deviceOperations(devices, context.kcore),
     stdioOperation(context),
     ...protectOperations(spec),
     ...readonlyRoot(spec),

@@ -5,6 +5,8 @@ import type { RuntimeMount } from "../../spec/runtime.ts";
 import { KIND_DIRECTORY, KIND_FILE, type Operation } from "./operation.ts";
 import { SLOT_MOUNT, SLOT_ROOT } from "./slots.ts";
 
+const EBADF = 9;
+const ENODEV = 19;
 /** include/uapi/linux/mount.h */
 const OPEN_TREE_CLONE = 1;
 const AT_RECURSIVE = 0x8000;
@@ -163,9 +165,13 @@ function filesystemOperations(mount: RuntimeMount): Operation[] {
       attributes: options.attributes,
       // Without a source /proc/mounts would say "none".
       options: [["source", mount.source], ...options.data],
-      ...(mount.type === "mqueue" ? { tolerate: 19 } : {}),
+      ...(mount.type === "mqueue" ? { tolerate: ENODEV } : {}),
     },
-    attachOperation(mount, KIND_DIRECTORY, engine || mount.destination === "/dev"),
+    {
+      ...attachOperation(mount, KIND_DIRECTORY, engine || mount.destination === "/dev"),
+      // Not every kernel has mqueue: then there is nothing to attach.
+      ...(mount.type === "mqueue" ? { tolerate: EBADF } : {}),
+    },
   ];
 }
 

@@ -1,243 +1,217 @@
-/** Limits of cgroups, rlimits, /dev/shm and the OOM killer, read back from the kernel (cgroup v1). */
+/** Limits, as the kernel has them of the container's first process. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { cpus } from "node:os";
-import { makeBusyboxImage } from "../busybox.ts";
-import { BINARY, Sandbox } from "../sandbox.ts";
+import { basename, join } from "node:path";
+import { busyboxSandbox, IMAGE } from "../busybox.ts";
+import type { Sandbox } from "../sandbox.ts";
+import { byVersion, cgroupDirectory, cgroupValue, limitOf, mountAt, mountsOf } from "./kernel.ts";
+import { script, tryScript, withRunning } from "./running.ts";
 
-const MEGABYTE = 2 ** 20;
-const hasV1 = existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-if (!hasV1) console.warn("SKIPPED: limits.test.ts reads cgroup v1 files, and this machine has no cgroup v1");
+const MEMORY = ["memory", "memory.limit_in_bytes", "memory.max"] as const;
+const SOFT_MEMORY = ["memory", "memory.soft_limit_in_bytes", "memory.low"] as const;
+/** Version 1 counts memory and swap together, version 2 swap alone. */
+const SWAP = ["memory", "memory.memsw.limit_in_bytes", "memory.swap.max"] as const;
+const CPU_WEIGHT = ["cpu", "cpu.shares", "cpu.weight"] as const;
+const CPUS = ["cpuset", "cpuset.cpus", "cpuset.cpus"] as const;
+const PIDS = ["pids", "pids.max", "pids.max"] as const;
+const MIB = 1 << 20;
 
 let sandbox: Sandbox;
-const running: string[] = [];
 beforeAll(() => {
-  sandbox = new Sandbox();
-  makeBusyboxImage(sandbox);
+  sandbox = busyboxSandbox();
 });
-afterAll(() => {
-  if (running.length > 0) sandbox.ok(["rm", "-f", ...running]);
-  sandbox.remove();
-});
+afterAll(() => sandbox.remove());
 
-/** Starts a container that only waits. */
-function start(...flags: string[]): string {
-  const id = sandbox.ok(["run", "-d", "--network", "none", ...flags, "busybox", "sleep", "1000"]);
-  running.push(id);
-  return id;
+function bandwidth(pid: number): string {
+  const quota = cgroupValue(pid, ["cpu", "cpu.cfs_quota_us", "cpu.max"]);
+  return byVersion(
+    `${quota} ${byVersion(cgroupValue(pid, ["cpu", "cpu.cfs_period_us", "cpu.max"]), "")}`,
+    quota,
+  );
 }
 
-/** A file of the container's cgroup, from the host and from inside. */
-function cgroupFile(id: string, controller: string, file: string): string {
-  const outside = readFileSync(`/sys/fs/cgroup/${controller}/bocker-${id}/${file}`, "utf8").trim();
-  const inside = sandbox.ok(["exec", id, "cat", `/sys/fs/cgroup/${controller}/${file}`]);
-  expect(inside).toBe(outside);
-  return outside;
-}
+describe("limits", () => {
+  test("memory, swap and reservation", () =>
+    withRunning(sandbox, ["-m", "64m", "--memory-swap", "96m", "--memory-reservation", "32m"], ({ pid }) => {
+      expect(cgroupValue(pid, MEMORY)).toBe(String(64 * MIB));
+      expect(cgroupValue(pid, SOFT_MEMORY)).toBe(String(32 * MIB));
+      const group = cgroupDirectory(pid, "memory");
+      if (existsSync(join(group, byVersion(SWAP[1], SWAP[2]))))
+        expect(cgroupValue(pid, SWAP)).toBe(String(byVersion(96, 32) * MIB));
+    }));
 
-function inside(flags: string[], script: string) {
-  return sandbox.bocker(["run", "--rm", "--network", "none", ...flags, "busybox", "sh", "-c", script]);
-}
-
-/** A run that must not even begin. */
-function refusal(...flags: string[]): string {
-  const { code, stdout, stderr } = inside(flags, "echo started");
-  expect(stdout).toBe("");
-  expect(code).toBe(125);
-  return stderr;
-}
-
-describe.skipIf(!hasV1)("cgroup limits", () => {
-  test("-m limits memory, and memory with swap to twice that", () => {
-    const id = start("-m", "64m");
-    expect(cgroupFile(id, "memory", "memory.limit_in_bytes")).toBe(String(64 * MEGABYTE));
-    expect(cgroupFile(id, "memory", "memory.memsw.limit_in_bytes")).toBe(String(128 * MEGABYTE));
-    expect(sandbox.ok(["inspect", "-f", "{{.HostConfig.Memory}}", id])).toBe(String(64 * MEGABYTE));
+  test("swap is as much as memory without a word on it, -1 is no limit", () => {
+    const swap = (...options: string[]) =>
+      withRunning(sandbox, ["-m", "64m", ...options], ({ pid }) => cgroupValue(pid, SWAP));
+    if (!existsSync(join("/sys/fs/cgroup", byVersion(`memory/${SWAP[1]}`, "memory")))) return;
+    expect(swap()).toBe(String(byVersion(128, 64) * MIB));
+    expect(swap("--memory-swap", "-1")).toBe(byVersion("9223372036854771712", "max"));
   });
 
-  test("--memory-swap is memory and swap together, -1 is no limit", () => {
-    const some = start("-m", "64m", "--memory-swap", "80m");
-    expect(cgroupFile(some, "memory", "memory.memsw.limit_in_bytes")).toBe(String(80 * MEGABYTE));
-    const unlimited = start("-m", "64m", "--memory-swap", "-1");
-    const root = readFileSync("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", "utf8").trim();
-    expect(cgroupFile(unlimited, "memory", "memory.memsw.limit_in_bytes")).toBe(root);
-    expect(cgroupFile(unlimited, "memory", "memory.limit_in_bytes")).toBe(String(64 * MEGABYTE));
-  });
-
-  test("--memory-reservation is the soft limit", () => {
-    const id = start("--memory-reservation", "32m");
-    expect(cgroupFile(id, "memory", "memory.soft_limit_in_bytes")).toBe(String(32 * MEGABYTE));
-  });
-
-  test("--cpus is a quota of a period of 100 ms", () => {
-    const id = start("--cpus", "0.25");
-    expect(cgroupFile(id, "cpu", "cpu.cfs_period_us")).toBe("100000");
-    expect(cgroupFile(id, "cpu", "cpu.cfs_quota_us")).toBe("25000");
-  });
-
-  test("--cpu-shares is the weight", () => {
-    expect(cgroupFile(start("--cpu-shares", "512"), "cpu", "cpu.shares")).toBe("512");
-    expect(cgroupFile(start("-c", "1"), "cpu", "cpu.shares")).toBe("2");
-  });
-
-  test("--cpuset-cpus binds to processors", () => {
-    const last = String(cpus().length - 1);
-    const id = start("--cpuset-cpus", last, "--cpuset-mems", "0");
-    expect(cgroupFile(id, "cpuset", "cpuset.cpus")).toBe(last);
-    expect(cgroupFile(id, "cpuset", "cpuset.mems")).toBe("0");
-    const status = sandbox.ok(["exec", id, "cat", "/proc/1/status", "/proc/self/status"]);
-    expect(status.match(/^Cpus_allowed_list:\t.*$/gm)).toEqual(Array(2).fill(`Cpus_allowed_list:\t${last}`));
-  });
-
-  test("--pids-limit is the limit of tasks; -1 and nothing are none", () => {
-    expect(cgroupFile(start("--pids-limit", "17"), "pids", "pids.max")).toBe("17");
-    expect(cgroupFile(start("--pids-limit", "-1"), "pids", "pids.max")).toBe("max");
-    expect(cgroupFile(start(), "pids", "pids.max")).toBe("max");
-  });
-
-  test("a fork bomb stops at --pids-limit", () => {
-    const id = start("--pids-limit", "12");
-    const bomb = sandbox.bocker(["exec", id, "sh", "-c", "for i in $(seq 40); do sleep 1000 & done"]);
-    expect(bomb.stderr).toContain("can't fork");
-    expect(bomb.code).not.toBe(0);
-    const directory = `/sys/fs/cgroup/pids/bocker-${id}`;
-    expect(Number(readFileSync(`${directory}/pids.current`, "utf8"))).toBeLessThanOrEqual(12);
-    expect(readFileSync(`${directory}/cgroup.procs`, "utf8").trim().split("\n").length).toBeGreaterThan(5);
-    expect(readFileSync(`${directory}/pids.events`, "utf8")).toMatch(/^max [1-9]/);
-    sandbox.ok(["rm", "-f", running.splice(running.indexOf(id), 1)[0] ?? ""]);
-    expect(existsSync(directory)).toBe(false);
-  });
-
-  test("out of memory is 137 and OOMKilled, and only then", () => {
-    const limited = ["run", "--network", "none", "-m", "16m", "--memory-swap", "16m"];
-    const eater = ["busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1"];
-    running.push("eater", "modest");
-    expect(sandbox.bocker([...limited, "--name", "eater", ...eater]).code).toBe(137);
-    const state = "{{.State.OOMKilled}} {{.State.ExitCode}}";
-    expect(sandbox.ok(["inspect", "-f", state, "eater"])).toBe("true 137");
-    expect(
-      sandbox.bocker([...limited, "--name", "modest", "busybox", "sh", "-c", "kill -9 $$; exit 3"]).code,
-    ).toBe(3);
-    expect(sandbox.ok(["inspect", "-f", state, "modest"])).toBe("false 3");
-    expect(sandbox.ok(["start", "modest"])).toBe("modest");
-  });
-
-  test("the cgroups lie in every hierarchy, hold the processes, and go with the container", () => {
-    const id = start("-m", "64m", "--cpuset-cpus", "0");
-    const pid = sandbox.ok(["inspect", "-f", "{{.State.Pid}}", id]);
-    const controllers = ["devices", "memory", "cpu", "cpuacct", "pids", "freezer", "cpuset"];
-    for (const controller of controllers)
-      expect(readFileSync(`/sys/fs/cgroup/${controller}/bocker-${id}/cgroup.procs`, "utf8")).toBe(`${pid}\n`);
-    sandbox.ok(["rm", "-f", running.splice(running.indexOf(id), 1)[0] ?? ""]);
-    for (const controller of controllers)
-      expect(existsSync(`/sys/fs/cgroup/${controller}/bocker-${id}`)).toBe(false);
-  });
-});
-
-describe("limits of processes", () => {
-  test("--ulimit sets soft and hard limits", () => {
-    expect(inside(["--ulimit", "nofile=100:200"], "ulimit -Sn; ulimit -Hn").stdout).toBe("100\n200\n");
-    expect(inside(["--ulimit", "nproc=123"], "cat /proc/self/limits").stdout).toMatch(
-      /^Max processes +123 +123 /m,
-    );
-    const both = inside(["--ulimit", "core=0", "--ulimit", "cpu=7:9"], "cat /proc/self/limits").stdout;
-    expect(both).toMatch(/^Max core file size +0 +0 /m);
-    expect(both).toMatch(/^Max cpu time +7 +9 /m);
-  });
-
-  test("--ulimit unlimited, in both spellings", () => {
-    for (const value of ["-1", "unlimited"])
-      expect(inside(["--ulimit", `stack=${value}`], "cat /proc/self/limits").stdout).toMatch(
-        /^Max stack size +unlimited +unlimited /m,
+  test("the container sees its own group, by exec too", () =>
+    withRunning(sandbox, ["-m", "64m", "--pids-limit", "17"], ({ id }) => {
+      const paths = [MEMORY, PIDS].map(([controller, one, two]) =>
+        join("/sys/fs/cgroup", byVersion(join(controller, one), two)),
       );
+      expect(sandbox.ok(["exec", id, "cat", ...paths])).toBe(`${64 * MIB}\n17`);
+    }));
+
+  test("the smallest shares are 2", () =>
+    withRunning(sandbox, ["--cpu-shares", "1"], ({ pid }) =>
+      expect(cgroupValue(pid, CPU_WEIGHT)).toBe(byVersion("2", "1")),
+    ));
+
+  test("processors, shares, processes", () =>
+    withRunning(sandbox, ["--cpus", "0.5", "--cpu-shares", "512", "--pids-limit", "17"], ({ pid }) => {
+      expect(bandwidth(pid)).toBe("50000 100000");
+      expect(cgroupValue(pid, CPU_WEIGHT)).toBe(byVersion("512", "20"));
+      expect(cgroupValue(pid, PIDS)).toBe("17");
+    }));
+
+  test("a set of processors", () =>
+    withRunning(sandbox, ["--cpuset-cpus", "0"], ({ pid }) => {
+      expect(cgroupValue(pid, CPUS)).toBe("0");
+      expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Cpus_allowed_list:\t0$/m);
+    }));
+
+  test("none are set that nobody asked for", () =>
+    withRunning(sandbox, [], ({ id, pid }) => {
+      expect(basename(cgroupDirectory(pid, "memory"))).toBe(`bocker-${id}`);
+      expect(cgroupValue(pid, PIDS)).toBe("max");
+      expect(cgroupValue(pid, MEMORY)).toBe(byVersion("9223372036854771712", "max"));
+      expect(bandwidth(pid)).toBe(byVersion("-1 100000", "max 100000"));
+    }));
+
+  test("--pids-limit holds, and -1 is none", () => {
+    const many = "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo all";
+    const limited = tryScript(sandbox, ["--pids-limit", "5"], many);
+    expect(limited.stdout).not.toContain("all");
+    expect(limited.stderr).toContain("can't fork");
+    withRunning(sandbox, ["--pids-limit", "-1"], ({ pid }) => expect(cgroupValue(pid, PIDS)).toBe("max"));
   });
 
-  test("a limit that the kernel refuses is named", () => {
-    const hard = Number(/^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
-    const mask = BigInt(`0x${/^CapEff:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]}`);
-    if (((mask >> 24n) & 1n) === 1n) {
-      console.warn("SKIPPED: with CAP_SYS_RESOURCE the kernel refuses no limit");
-      return;
-    }
-    expect(refusal("--ulimit", `nofile=${hard + 1}`)).toContain(
-      `set RLIMIT_NOFILE to ${hard + 1} (hard ${hard + 1}): operation not permitted`,
+  test("a fork bomb in exec counts, too, and all of it ends with the container", () => {
+    const group = withRunning(sandbox, ["--pids-limit", "12"], ({ id, pid }) => {
+      const bomb = sandbox.bocker(["exec", id, "sh", "-c", "for i in $(seq 40); do sleep 1000 & done"]);
+      expect(bomb.stderr).toContain("can't fork");
+      const directory = cgroupDirectory(pid, "pids");
+      expect(Number(cgroupValue(pid, ["pids", "pids.current", "pids.current"]))).toBeLessThanOrEqual(12);
+      expect(cgroupValue(pid, ["pids", "cgroup.procs", "cgroup.procs"]).split("\n").length).toBeGreaterThan(
+        5,
+      );
+      expect(cgroupValue(pid, ["pids", "pids.events", "pids.events"])).toMatch(/^max [1-9]/);
+      return directory;
+    });
+    expect(existsSync(group)).toBe(false);
+  });
+
+  test("what takes too much memory is killed: 137, and inspect says why", () => {
+    const name = "too-much";
+    const words = ["--network", "none", "-m", "16m", "--memory-swap", "16m", "--name", name, IMAGE];
+    const { code } = sandbox.bocker(["run", ...words, "tail", "/dev/zero"]);
+    expect(code).toBe(137);
+    const state = sandbox.ok(["inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}}", name]);
+    expect(state).toBe("true 137");
+    sandbox.ok(["rm", name]);
+  });
+
+  test("a container that ended by itself was not killed for memory", () => {
+    sandbox.ok(["run", "--network", "none", "-m", "16m", "--name", "enough", IMAGE, "true"]);
+    expect(sandbox.ok(["inspect", "-f", "{{.State.OOMKilled}}", "enough"])).toBe("false");
+    sandbox.ok(["rm", "enough"]);
+  });
+
+  test("--ulimit, soft and hard", () =>
+    withRunning(
+      sandbox,
+      [
+        "--ulimit",
+        "nofile=123:456",
+        "--ulimit",
+        "core=0",
+        "--ulimit",
+        "cpu=1000:2000",
+        "--ulimit",
+        "nproc=77",
+      ],
+      ({ pid }) => {
+        expect(limitOf(pid, "Max open files")).toEqual(["123", "456"]);
+        expect(limitOf(pid, "Max core file size")).toEqual(["0", "0"]);
+        expect(limitOf(pid, "Max cpu time")).toEqual(["1000", "2000"]);
+        expect(limitOf(pid, "Max processes")).toEqual(["77", "77"]);
+      },
+    ));
+
+  test("--ulimit unlimited", () =>
+    withRunning(sandbox, ["--ulimit", "core=-1", "--ulimit", "stack=8388608:unlimited"], ({ pid }) => {
+      expect(limitOf(pid, "Max core file size")).toEqual(["unlimited", "unlimited"]);
+      expect(limitOf(pid, "Max stack size")).toEqual(["8388608", "unlimited"]);
+    }));
+
+  test("a limit above the caller's own, without the right to raise it, is a clear error", () => {
+    const limited = ["prlimit", "--core=1000:1000", "setpriv", "--bounding-set=-sys_resource"];
+    const words = ["run", "--rm", "--network", "none", "--ulimit", "core=-1", IMAGE, "true"];
+    const { code, stderr } = sandbox.execute([...limited, sandbox.binary, ...words]);
+    expect(code).toBe(125);
+    expect(stderr).toContain("RLIMIT_CORE");
+    expect(stderr).toContain("operation not permitted");
+  });
+
+  test("open files do not depend on the caller's soft limit", () => {
+    const hard = Number(limitOf(process.pid, "Max open files")[1]);
+    const expected = String(Math.min(hard, 1048576));
+    const words = ["run", "--rm", "--network", "none", IMAGE, "sh", "-c", "ulimit -Sn; ulimit -Hn"];
+    const { stdout } = sandbox.execute(["prlimit", "--nofile=512:", sandbox.binary, ...words]);
+    expect(stdout).toBe(`${expected}\n${expected}\n`);
+  });
+
+  test("--shm-size, and 64 MiB without", () => {
+    withRunning(sandbox, ["--shm-size", "3m"], ({ pid }) =>
+      expect(mountAt(mountsOf(pid), "/dev/shm")?.superOptions).toContain("size=3072k"),
     );
-    expect(refusal("--oom-score-adj", "-500")).toContain("set oom_score_adj to -500: permission denied");
+    expect(script(sandbox, [], "df -k /dev/shm | tail -n 1 | awk '{print $2}'")).toBe("65536");
   });
 
-  test("the default of open files does not depend on the caller's soft limit", () => {
-    const run = (soft: string) =>
-      sandbox.execute([
-        "sh",
-        "-c",
-        `ulimit -Sn ${soft}; exec "$@"`,
-        "sh",
-        ...[BINARY, "run", "--rm", "--network", "none", "busybox", "sh", "-c", "ulimit -Sn; ulimit -Hn"],
-      ]).stdout;
-    const [soft, hard] = run("512").trim().split("\n");
-    expect(soft).toBe(hard ?? "");
-    expect(Number(soft)).toBeGreaterThan(512);
-    expect(run("600")).toBe(`${soft}\n${hard}\n`);
+  test("--oom-score-adj, and the caller's own is not inherited", () => {
+    withRunning(sandbox, ["--oom-score-adj", "321"], ({ pid }) =>
+      expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("321\n"),
+    );
+    const words = ["run", "--rm", "--network", "none", IMAGE, "cat", "/proc/self/oom_score_adj"];
+    expect(sandbox.execute(["choom", "-n", "500", "--", sandbox.binary, ...words]).stdout).toBe("0\n");
   });
 
-  test("--shm-size is the size of /dev/shm, which is 64 MiB otherwise", () => {
-    const size = (...flags: string[]) =>
-      inside(flags, "stat -f -c '%b %S' /dev/shm").stdout.trim().split(" ");
-    const bytes = (words: string[]) => Number(words[0]) * Number(words[1]);
-    expect(bytes(size())).toBe(64 * MEGABYTE);
-    expect(bytes(size("--shm-size", "8m"))).toBe(8 * MEGABYTE);
-    const full = inside(["--shm-size", "1m"], "dd if=/dev/zero of=/dev/shm/x bs=1024 count=2048");
-    expect(full.code).toBe(1);
-    expect(full.stderr).toContain("No space left on device");
-  });
-
-  test("--oom-score-adj is the score of every process of the container", () => {
-    expect(inside([], "cat /proc/self/oom_score_adj").stdout).toBe("0\n");
-    const id = start("--oom-score-adj", "300");
-    expect(sandbox.ok(["exec", id, "cat", "/proc/1/oom_score_adj"])).toBe("300");
-  });
-});
-
-describe("wrong limits", () => {
-  const cases: [flags: string[], message: string][] = [
-    [["-m", "1m"], "Minimum memory limit allowed is 6MB"],
-    [["-m", "x"], "invalid size: 'x'"],
-    [["-m", "-1"], "invalid size: '-1'"],
-    [
-      ["--memory-swap", "100m"],
-      "You should always set the Memory limit when using Memoryswap limit, see usage",
-    ],
-    [
-      ["-m", "100m", "--memory-swap", "50m"],
-      "Minimum memoryswap limit should be larger than memory limit, see usage",
-    ],
+  const REFUSED: [string[], string][] = [
+    [["-m", "4m"], "Minimum memory limit allowed is 6MB"],
+    [["-m", "64m", "--memory-swap", "32m"], "Minimum memoryswap limit should be larger than memory limit"],
+    [["--memory-swap", "64m"], "You should always set the Memory limit when using Memoryswap limit"],
+    [["-m", "64m", "--memory-reservation", "65m"], "can not be less than memory reservation limit"],
     [["--memory-reservation", "1m"], "Minimum memory reservation allowed is 6MB"],
-    [
-      ["-m", "100m", "--memory-reservation", "200m"],
-      "Minimum memory limit can not be less than memory reservation limit, see usage",
-    ],
-    [["--cpus", "9999"], "range of CPUs is from 0.01 to "],
-    [["--cpus", "0.001"], "range of CPUs is from 0.01 to "],
-    [["--cpus", "x"], 'invalid argument "x" for "--cpus" flag: failed to parse x as a rational number'],
-    [["--cpu-shares", "x"], 'invalid argument "x" for "-c, --cpu-shares" flag'],
+    [["-m", "-1"], "invalid size: '-1'"],
+    [["--cpus", "0.001"], "range of CPUs is from 0.01 to"],
+    [["--cpus", "many"], "failed to parse many as a rational number"],
     [["--cpu-shares", "-1"], "shares: invalid argument"],
-    [["--cpuset-cpus", "999"], "Requested CPUs are not available - requested 999, available: 0"],
+    [["--cpu-shares", "x"], 'invalid argument "x" for "-c, --cpu-shares" flag'],
     [["--cpuset-cpus", "x"], "Invalid value x for cpuset cpus"],
     [["--pids-limit", "x"], 'invalid argument "x" for "--pids-limit" flag'],
-    [["--ulimit", "nonsense=1"], "invalid ulimit type"],
     [["--ulimit", "nofile"], "invalid ulimit argument: nofile"],
-    [["--ulimit", "nofile=10:5"], "ulimit soft limit must be less than or equal to hard limit: 10 > 5"],
     [["--shm-size", "x"], "invalid size: 'x'"],
-    [["--oom-score-adj", "1001"], "Invalid value 1001, range for oom score adj is [-1000, 1000]"],
+    [["--oom-score-adj", "-1001"], "range for oom score adj is [-1000, 1000]"],
+    [["--cpus", "1000"], "range of CPUs is from 0.01 to"],
+    [["--cpuset-cpus", "4000"], "Requested CPUs are not available"],
+    [["--ulimit", "nofile=5:4"], "ulimit soft limit must be less than or equal to hard limit: 5 > 4"],
+    [["--ulimit", "sails=5"], "invalid ulimit type: sails"],
+    [["--oom-score-adj", "1001"], "range for oom score adj is [-1000, 1000]"],
+    [["-m", "much"], "invalid size: 'much'"],
   ];
-  test.each(cases)("%p", (flags, message) => {
-    expect(refusal(...flags)).toContain(message);
+  test.each(REFUSED)("%p is refused: %s", (options, message) => {
+    const { code, stderr } = sandbox.bocker(["run", "--rm", "--network", "none", ...options, IMAGE, "true"]);
+    expect(stderr).toContain(message);
+    expect(code).toBe(125);
   });
+});
 
-  test("leave no container behind", () => {
-    const id = start();
-    refusal("-m", "1m");
-    expect(sandbox.ok(["ps", "-a", "-q", "--no-trunc"]).split("\n")).toContain(id);
-    expect(sandbox.ok(["ps", "-a", "-q", "-f", "status=created"])).toBe("");
-  });
+test("what is refused leaves no container", () => {
+  expect(sandbox.bocker(["run", "--network", "none", "-m", "4m", IMAGE, "true"]).code).toBe(125);
+  expect(sandbox.bocker(["create", "-m", "4m", IMAGE, "true"]).code).toBe(125);
+  expect(sandbox.ok(["ps", "-aq"])).toBe("");
 });

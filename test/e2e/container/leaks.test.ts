@@ -1,0 +1,195 @@
+/** A hundred containers leave nothing; and what is killed in the middle is put right by the next command. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { busyboxSandbox } from "../busybox.ts";
+import { BINARY, type Sandbox } from "../sandbox.ts";
+
+let sandbox: Sandbox;
+beforeAll(() => {
+  sandbox = busyboxSandbox();
+  sandbox.ok(["run", "--rm", "-p", "7000:80", "-v", "data:/data", "busybox", "true"]);
+});
+afterAll(() => sandbox.remove());
+
+const files = (directory: string) =>
+  readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((path) => !/^(state\.db|locks|seccomp)/.test(path))
+    .sort();
+
+/** Processes whose command line or root has to do with this sandbox's containers. */
+function processes(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        // A process of the sandbox's network that is not a test of ours, or a monitor in it.
+        return (
+          readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync(`/proc/${probe()}/ns/net`) &&
+          pid !== String(probe())
+        );
+      } catch {
+        return false;
+      }
+    });
+}
+const keeper: { pid?: number } = {};
+/** A process that stays in the sandbox's network, to compare with. */
+function probe(): number {
+  if (keeper.pid === undefined) {
+    const [program, ...rest] = sandbox.inside(["sleep", "600"]);
+    const child = spawn(program, rest, { stdio: "ignore" });
+    keeper.pid = child.pid!;
+    for (let i = 0; i < 500 && readFileSync(`/proc/${child.pid}/comm`, "utf8").trim() !== "sleep"; i++)
+      Bun.sleepSync(2);
+  }
+  return keeper.pid;
+}
+afterAll(() => {
+  if (keeper.pid !== undefined) process.kill(keeper.pid, "SIGKILL");
+});
+
+function cgroups(ids: Set<string>): string[] {
+  return readdirSync("/sys/fs/cgroup").flatMap((hierarchy) => {
+    try {
+      return readdirSync(join("/sys/fs/cgroup", hierarchy)).filter((name) =>
+        ids.has(name.replace("bocker-", "")),
+      );
+    } catch {
+      return [];
+    }
+  });
+}
+
+interface Inventory {
+  mounts: string;
+  links: string;
+  rules: string;
+  data: string[];
+  run: string[];
+  processes: string[];
+}
+
+function inventory(): Inventory {
+  return {
+    mounts: readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(sandbox.directory))
+      .join("\n"),
+    links: sandbox.execute(["sh", "-c", "ip -o link | sed 's/^[0-9]*: //' | cut -d' ' -f1"]).stdout,
+    rules: sandbox.execute(["nft", "list", "ruleset"]).stdout,
+    data: files(sandbox.data),
+    run: files(sandbox.run),
+    processes: processes(),
+  };
+}
+
+/** Monitors clean up after their clients have gone. */
+async function settled(before: Inventory): Promise<Inventory> {
+  let now = inventory();
+  for (let i = 0; i < 100 && !Bun.deepEquals(now, before); i++) {
+    await Bun.sleep(50);
+    now = inventory();
+  }
+  return now;
+}
+
+/** As it is when no monitor cleans up any more. */
+async function quiet(): Promise<Inventory> {
+  let now = inventory();
+  for (;;) {
+    await Bun.sleep(300);
+    const next = inventory();
+    if (Bun.deepEquals(now, next)) return now;
+    now = next;
+  }
+}
+
+function start(port: number, ...words: string[]) {
+  const [program, ...rest] = sandbox.inside([
+    BINARY,
+    "run",
+    "--rm",
+    "--cidfile",
+    join(sandbox.directory, `cid${port}`),
+    "-p",
+    `${port}:80`,
+    "-v",
+    "data:/data",
+    "-m",
+    "32m",
+    ...words,
+  ]);
+  return spawn(program, rest, { env: sandbox.environment, stdio: "ignore" });
+}
+const ended = (child: ReturnType<typeof start>) =>
+  new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+const idsBetween = (from: number, to: number) =>
+  new Set(
+    Array.from({ length: to - from }, (_, at) => {
+      try {
+        return readFileSync(join(sandbox.directory, `cid${from + at}`), "utf8");
+      } catch {
+        return "";
+      }
+    }).filter(Boolean),
+  );
+
+test("a hundred runs, several at a time, leave nothing", async () => {
+  const before = await quiet();
+  const codes: (number | null)[] = [];
+  const ports = Array.from({ length: 100 }, (_, at) => 10000 + at).values();
+  await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      for (const port of ports) codes.push(await ended(start(port, "busybox", "true")));
+    }),
+  );
+  expect(codes).toEqual(Array(100).fill(0));
+  expect(await settled(before)).toEqual(before);
+  const ids = idsBetween(10000, 10100);
+  expect(ids.size).toBe(100);
+  expect(cgroups(ids)).toEqual([]);
+});
+
+test("killed clients leave nothing that the next command does not put right", async () => {
+  const before = await quiet();
+  for (let at = 0; at < 24; at++) {
+    const child = start(11000 + at, "busybox", "sleep", "0.05");
+    await Bun.sleep(at * 2);
+    child.kill("SIGKILL");
+    await ended(child);
+  }
+  for (let i = 0; i < 100 && sandbox.ok(["ps", "-q"]) !== ""; i++) await Bun.sleep(50);
+  // Created and never started: the kill came between the two, and a record is a record.
+  for (const id of sandbox.ok(["ps", "-aq", "-f", "status=created"]).split("\n").filter(Boolean))
+    sandbox.ok(["rm", id]);
+  sandbox.ok(["ps"]);
+  expect(await settled(before)).toEqual(before);
+  expect(cgroups(idsBetween(11000, 11024))).toEqual([]);
+  sandbox.ok(["run", "--rm", "-p", "11000:80", "busybox", "true"]);
+});
+
+test("a killed monitor takes its container along, and the next command says so", () => {
+  const id = sandbox.ok(["run", "-d", "--name", "lost", "-p", "12000:80", "busybox", "sleep", "1000"]);
+  const { pid, monitor } = JSON.parse(readFileSync(join(sandbox.run, "containers", id, "state"), "utf8"));
+  process.kill(monitor, "SIGKILL");
+  for (let i = 0; i < 200; i++) {
+    try {
+      process.kill(pid, 0);
+      Bun.sleepSync(10);
+    } catch {
+      break;
+    }
+  }
+  const { stdout, stderr } = sandbox.bocker(["ps", "-a", "--format", "{{.Names}} {{.Status}}"]);
+  expect(stderr).toBe(
+    `bocker: repaired: container lost (${id.slice(0, 12)}) went down with its monitor; it is recorded as exited (255)\n`,
+  );
+  expect(stdout).toStartWith("lost Exited (255) ");
+  expect(sandbox.execute(["nft", "list", "ruleset"]).stdout).not.toContain("12000");
+  expect(cgroups(new Set([id]))).toEqual([]);
+  expect(sandbox.bocker(["ps", "-a"]).stderr).toBe("");
+  sandbox.ok(["start", "lost"]);
+  sandbox.ok(["rm", "-f", "lost"]);
+});

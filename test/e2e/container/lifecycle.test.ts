@@ -1,0 +1,155 @@
+/** create, start, ps, wait, inspect, rm: what a container is, from first to last. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { busyboxSandbox } from "../busybox.ts";
+import type { Sandbox } from "../sandbox.ts";
+
+let sandbox: Sandbox;
+beforeAll(() => {
+  sandbox = busyboxSandbox();
+});
+afterAll(() => {
+  for (const id of sandbox.ok(["ps", "-aq"]).split("\n").filter(Boolean)) sandbox.bocker(["rm", "-f", id]);
+  sandbox.remove();
+});
+
+const create = (...words: string[]) => sandbox.ok(["create", "--network", "none", ...words]);
+const inspect = (name: string) => JSON.parse(sandbox.ok(["inspect", name]))[0];
+
+test("a container is created, started, ends, and starts again with its files", () => {
+  const id = create("--name", "one", "busybox", "sh", "-c", "echo run >> /count; cat /count; exit 3");
+  expect(id).toMatch(/^[0-9a-f]{64}$/);
+  expect(inspect("one").State).toMatchObject({ Status: "created", Running: false, Pid: 0, ExitCode: 0 });
+  expect(sandbox.bocker(["start", "-a", "one"])).toEqual({ code: 3, stdout: "run\n", stderr: "" });
+  expect(sandbox.bocker(["start", "-a", "one"])).toEqual({ code: 3, stdout: "run\nrun\n", stderr: "" });
+  expect(inspect("one").State).toMatchObject({ Status: "exited", ExitCode: 3, OOMKilled: false });
+  expect(sandbox.ok(["ps", "-a", "--filter", "name=one", "--format", "{{.ID}} {{.Status}}"])).toMatch(
+    new RegExp(`^${id.slice(0, 12)} Exited \\(3\\) `),
+  );
+  expect(sandbox.ok(["rm", "one"])).toBe("one");
+  expect(existsSync(join(sandbox.data, "containers", id))).toBe(false);
+  expect(existsSync(join(sandbox.run, "containers", id))).toBe(false);
+});
+
+test("standard input of a created container", () => {
+  create("-i", "--name", "cat", "busybox", "cat");
+  expect(sandbox.bocker(["start", "-ai", "cat"], "through\n").stdout).toBe("through\n");
+  sandbox.ok(["rm", "cat"]);
+});
+
+test("inspect tells what the kernel tells", () => {
+  const id = sandbox.ok([
+    "run",
+    "-d",
+    "--name",
+    "seen",
+    "--network",
+    "none",
+    "-e",
+    "A=b",
+    "--label",
+    "k=v",
+    "busybox",
+    "sleep",
+    "1000",
+  ]);
+  const { State, Id, Config, Path, Args, Name } = inspect("seen");
+  expect([Id, Name, Path, Args]).toEqual([id, "/seen", "sleep", ["1000"]]);
+  expect(readFileSync(`/proc/${State.Pid}/cmdline`, "utf8")).toBe("sleep\x001000\0");
+  expect(readFileSync(`/proc/${State.Pid}/environ`, "utf8").split("\0")).toContain("A=b");
+  expect(Config.Labels).toEqual({ k: "v" });
+  expect(Math.abs(Date.parse(State.StartedAt) - Date.now())).toBeLessThan(60_000);
+  const running = sandbox.bocker(["rm", "seen"]);
+  expect([running.code, running.stderr]).toEqual([
+    1,
+    'Error: cannot remove container "seen": container is running: stop the container before removing or force remove\n',
+  ]);
+  expect(sandbox.ok(["rm", "-f", "seen"])).toBe("seen");
+  expect(existsSync(`/proc/${State.Pid}`)).toBe(false);
+});
+
+test("names are one's own, prefixes are enough when they are", () => {
+  const id = create("--name", "taken", "busybox", "true");
+  const conflict = sandbox.bocker(["create", "--name", "taken", "busybox", "true"]);
+  expect(conflict.code).toBe(125);
+  expect(conflict.stderr).toContain(
+    `Conflict. The container name "/taken" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  );
+  expect(inspect(id.slice(0, 10)).Name).toBe("/taken");
+  expect(inspect("/taken").Id).toBe(id);
+  // Of 17 ids two begin with the same digit.
+  const ids = [id, ...Array.from({ length: 16 }, () => create("busybox", "true"))];
+  const first = ids.map((one) => one[0]!).find((digit, at, all) => all.indexOf(digit) !== at)!;
+  expect(sandbox.bocker(["rm", first]).stderr).toBe(
+    `Error: multiple IDs found with provided prefix: ${first}\n`,
+  );
+  expect(sandbox.ok(["rm", ...ids]).split("\n")).toEqual(ids);
+  expect(sandbox.bocker(["rm", "nope"])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "Error: No such container: nope\n",
+  });
+  expect(sandbox.bocker(["rm", "-f", "nope"]).code).toBe(0);
+});
+
+test("ps shows what it is asked for", () => {
+  const running = sandbox.ok([
+    "run",
+    "-d",
+    "--network",
+    "none",
+    "--name",
+    "up",
+    "--label",
+    "tier=web",
+    "busybox",
+    "sleep",
+    "1000",
+  ]);
+  const created = create("--name", "new", "busybox", "true");
+  sandbox.ok(["run", "--network", "none", "--name", "done", "busybox", "true"]);
+  const names = (...words: string[]) => sandbox.ok(["ps", "--format", "{{.Names}}", ...words]);
+  expect(names()).toBe("up");
+  expect(names("-a")).toBe("done\nnew\nup");
+  expect(names("-l")).toBe("done");
+  expect(names("-n", "2")).toBe("done\nnew");
+  expect(names("-f", "status=created")).toBe("new");
+  expect(names("-f", "exited=0")).toBe("done");
+  expect(names("-a", "-f", "label=tier=web")).toBe("up");
+  expect(names("-a", "-f", "ancestor=busybox", "-f", "name=^/u")).toBe("up");
+  expect(sandbox.ok(["ps", "-aq", "--no-trunc"]).split("\n")).toContain(created);
+  expect(JSON.parse(sandbox.ok(["ps", "--format", "json"])).ID).toBe(running.slice(0, 12));
+  expect(sandbox.ok(["ps"]).split("\n")[0]).toMatch(
+    /^CONTAINER ID {3}IMAGE {5}COMMAND {8}CREATED .* STATUS .* PORTS {5}NAMES$/,
+  );
+  expect(sandbox.bocker(["ps", "-f", "nope=1"]).code).toBe(1);
+  sandbox.ok(["rm", "-f", "up", "new", "done"]);
+});
+
+test("wait waits for all", () => {
+  const start = (script: string) =>
+    sandbox.ok(["run", "-d", "--network", "none", "busybox", "sh", "-c", script]);
+  const ids = [start("sleep 0.3; exit 4"), start("exit 5"), create("busybox", "true")];
+  expect(sandbox.ok(["wait", ...ids])).toBe("4\n5\n0");
+  sandbox.ok(["rm", ...ids]);
+});
+
+test("--cidfile is written once", () => {
+  const path = join(sandbox.directory, "cid");
+  const id = create("--cidfile", path, "busybox", "true");
+  expect(readFileSync(path, "utf8")).toBe(id);
+  const again = sandbox.bocker(["create", "--cidfile", path, "busybox", "true"]);
+  expect([again.code, again.stderr.includes("container ID file found")]).toEqual([125, true]);
+  sandbox.ok(["rm", id]);
+});
+
+test("exit codes of what cannot be started", () => {
+  const run = (...words: string[]) =>
+    sandbox.bocker(["run", "--rm", "--network", "none", "busybox", ...words]).code;
+  expect([run("nope"), run("/etc/passwd"), run("/etc"), run("/nope/x"), run("sh", "-c", "exit 200")]).toEqual(
+    [127, 126, 126, 127, 200],
+  );
+  expect(sandbox.bocker(["run", "--nope"]).code).toBe(125);
+  expect(sandbox.ok(["ps", "-aq"])).toBe("");
+});

@@ -1,0 +1,224 @@
+/** A container's network: the bridge, published ports, names, and the other modes. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
+import { busyboxSandbox } from "../busybox.ts";
+import type { Sandbox } from "../sandbox.ts";
+
+let sandbox: Sandbox;
+let server: string;
+let address: string;
+const NEIGHBOUR = `bk-near-${process.pid}`;
+
+const inside = (...words: string[]) => sandbox.execute(words);
+/** What answers at a URL; "" when nothing does. */
+const get = (url: string) =>
+  inside("sh", "-c", `busybox timeout 3 busybox wget -q -O - ${url} || true`).stdout;
+const run = (...words: string[]) => sandbox.ok(["run", "--rm", ...words]);
+const inspect = (format: string, name: string) => sandbox.ok(["inspect", "-f", format, name]);
+const SERVE =
+  'mkdir /www; for port in 80 81 90 91; do echo "port $port" > /www/index.html; mkdir /www$port; echo "port $port" > /www$port/index.html; httpd -p $port -h /www$port; done; sleep 1000';
+
+beforeAll(() => {
+  sandbox = busyboxSandbox();
+  server = sandbox.ok([
+    ..."run -d --name server -p 8080:80 -p 127.0.0.1:8081:81 -p 9000-9001:90-91 --expose 99".split(" "),
+    ...["busybox", "sh", "-c", SERVE],
+  ]);
+  address = inspect("{{.NetworkSettings.IPAddress}}", "server");
+  for (let i = 0; i < 200 && get("http://127.0.0.1:9001/") === ""; i++) Bun.sleepSync(20);
+  // A machine beside this one, on a wire of its own.
+  const ip = (...words: string[]) => execFileSync("ip", words);
+  ip("netns", "add", NEIGHBOUR);
+  ip("-n", sandbox.netns, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", NEIGHBOUR);
+  ip("-n", sandbox.netns, "addr", "add", "10.99.0.1/24", "dev", "wire");
+  ip("-n", NEIGHBOUR, "addr", "add", "10.99.0.2/24", "dev", "wire");
+  for (const name of [sandbox.netns, NEIGHBOUR]) ip("-n", name, "link", "set", "wire", "up");
+});
+afterAll(() => {
+  for (const id of sandbox.ok(["ps", "-aq"]).split("\n").filter(Boolean)) sandbox.bocker(["rm", "-f", id]);
+  execFileSync("ip", ["netns", "del", NEIGHBOUR]);
+  sandbox.remove();
+});
+
+test("an address of its own, a way out, and nothing of IPv6", () => {
+  const text = run(
+    "busybox",
+    "sh",
+    "-c",
+    "ip -o -4 addr; ip route; ip -o -6 addr; cat /sys/class/net/eth0/address",
+  );
+  const gateway = inspect("{{.NetworkSettings.Gateway}}", "server");
+  expect(text).toMatch(/: lo +inet 127\.0\.0\.1\/8/);
+  expect(text).toMatch(/: eth0 +inet \d+\.\d+\.\d+\.\d+\/16/);
+  expect(text).toContain(`default via ${gateway} dev eth0`);
+  expect(text).not.toContain("inet6");
+  const [, own] = /eth0 +inet ([\d.]+)/.exec(text)!;
+  const mac = own!
+    .split(".")
+    .map((part) => Number(part).toString(16).padStart(2, "0"))
+    .join(":");
+  expect(text).toContain(`02:42:${mac}`);
+});
+
+test("published ports answer on the host, in other containers, and beside it", () => {
+  expect(get("http://127.0.0.1:8080/")).toBe("port 80\n");
+  expect(get("http://127.0.0.1:8081/")).toBe("port 81\n");
+  expect(get("http://127.0.0.1:9000/") + get("http://127.0.0.1:9001/")).toBe("port 90\nport 91\n");
+  expect(get(`http://${address}/`)).toBe("port 80\n");
+  const fetch = (url: string) => run("busybox", "timeout", "5", "wget", "-q", "-O", "-", url);
+  expect(fetch(`http://${address}/`)).toBe("port 80");
+  expect(fetch(`http://${inspect("{{.NetworkSettings.Gateway}}", "server")}:8080/`)).toBe("port 80");
+  // Of itself, too: out to the host's address and back.
+  expect(
+    sandbox.ok(["exec", "server", "timeout", "5", "wget", "-q", "-O", "-", "http://10.99.0.1:8080/"]),
+  ).toBe("port 80");
+  const near = (url: string) =>
+    execFileSync(
+      "sh",
+      [
+        "-c",
+        `nsenter --net=/run/netns/${NEIGHBOUR} busybox timeout 2 busybox wget -q -O - ${url} || echo refused`,
+      ],
+      { encoding: "utf8" },
+    );
+  expect(near("http://10.99.0.1:8080/")).toBe("port 80\n");
+  // Published for 127.0.0.1 only, and not published at all.
+  expect(near("http://10.99.0.1:8081/")).toEndWith("refused\n");
+});
+
+const ECHO = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 53))
+while True:
+    data, peer = s.recvfrom(99)
+    s.sendto(b"heard " + data, peer)
+`;
+const ASK = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(0.2)
+for _ in range(50):
+    s.sendto(b"datagram", ("127.0.0.1", 8053))
+    try:
+        print(s.recv(99).decode())
+        break
+    except OSError:
+        pass
+`;
+
+test("datagrams, too", () => {
+  const id = sandbox.ok(["run", "-d", "-p", "8053:53/udp", "host", "python3", "-c", ECHO]);
+  expect(inside("python3", "-c", ASK).stdout).toBe("heard datagram\n");
+  sandbox.ok(["rm", "-f", id]);
+});
+
+test("ps and inspect tell where", () => {
+  expect(sandbox.ok(["ps", "--format", "{{.Ports}}", "-f", "name=server"])).toBe(
+    "99/tcp, 0.0.0.0:8080->80/tcp, 127.0.0.1:8081->81/tcp, 0.0.0.0:9000->90/tcp, 0.0.0.0:9001->91/tcp",
+  );
+  expect(inspect('{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}', "server")).toBe("8080");
+});
+
+test("a port belongs to one container, and is free when that has ended", () => {
+  const taken = sandbox.bocker(["run", "--rm", "-p", "8080:80", "busybox", "true"]);
+  expect(taken.code).toBe(125);
+  expect(taken.stderr).toContain("Bind for 0.0.0.0:8080 failed: port is already allocated");
+  for (let i = 0; i < 3; i++) run("-p", "8090:80", "busybox", "true");
+  const holder = sandbox.ok(["run", "-d", "--network", "host", "busybox", "nc", "-l", "-p", "8091"]);
+  for (let i = 0; i < 100 && !inside("ss", "-ltn").stdout.includes(":8091"); i++) Bun.sleepSync(10);
+  expect(sandbox.bocker(["run", "--rm", "-p", "8091:80", "busybox", "true"]).stderr).toContain(
+    "address already in use",
+  );
+  sandbox.ok(["rm", "-f", holder]);
+});
+
+test("-P publishes what is exposed, -p without a host port on a free one", () => {
+  const id = sandbox.ok(["run", "-d", "-P", "--expose", "80", "-p", "81", "busybox", "sleep", "1000"]);
+  expect(sandbox.ok(["ps", "--format", "{{.Ports}}", "-f", `id=${id}`])).toMatch(
+    /^0\.0\.0\.0:\d+->81\/tcp, 0\.0\.0\.0:\d+->80\/tcp$/,
+  );
+  sandbox.ok(["rm", "-f", id]);
+});
+
+test("none, host and another container's network", () => {
+  expect(
+    run(
+      "--network",
+      "none",
+      "busybox",
+      "sh",
+      "-c",
+      "ip -o link | wc -l; ip -o addr show lo | grep -c 127.0.0.1",
+    ),
+  ).toBe("1\n1");
+  const host = sandbox.ok(["run", "-d", "--network", "host", "busybox", "sleep", "1000"]);
+  const pid = inspect("{{.State.Pid}}", host);
+  expect(readlinkSync(`/proc/${pid}/ns/net`)).toBe(inside("readlink", "/proc/self/ns/net").stdout.trim());
+  sandbox.ok(["rm", "-f", host]);
+  const shared = run(
+    "--network",
+    "container:server",
+    "busybox",
+    "sh",
+    "-c",
+    "wget -q -O - http://127.0.0.1/; hostname; cat /etc/hostname; tail -n 1 /etc/hosts",
+  );
+  const name = server.slice(0, 12);
+  expect(shared).toBe(`port 80\n${name}\n${name}\n${address}\t${name}`);
+  expect(sandbox.bocker(["run", "--rm", "--network", "container:nope", "busybox", "true"]).stderr).toContain(
+    "No such container: nope",
+  );
+  expect(sandbox.bocker(["run", "--rm", "--network", "mine", "busybox", "true"]).stderr).toContain(
+    "not supported yet",
+  );
+});
+
+test("names and nameservers are written as Docker writes them", () => {
+  const text = run(
+    ..."-h box --domainname example.test --add-host one:1.2.3.4 --add-host gate:host-gateway --dns 10.9.8.7 --dns-search a.test --dns-option ndots:2".split(
+      " ",
+    ),
+    ...[
+      "busybox",
+      "sh",
+      "-c",
+      "cat /etc/hosts; echo --; cat /etc/resolv.conf; echo --; cat /etc/hostname; hostname; cat /proc/sys/kernel/domainname",
+    ],
+  );
+  const [hosts, resolv, names] = text.split("--\n");
+  const own = /^([\d.]+)\tbox\.example\.test box$/m.exec(hosts!);
+  expect(own).not.toBeNull();
+  expect(hosts).toStartWith("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+  expect(hosts).toContain("1.2.3.4\tone\n");
+  expect(hosts).toContain(`${inspect("{{.NetworkSettings.Gateway}}", "server")}\tgate\n`);
+  expect(resolv!.split("\n").filter((line) => !line.startsWith("#"))).toEqual([
+    "nameserver 10.9.8.7",
+    "search a.test",
+    "options ndots:2",
+    "",
+  ]);
+  expect(names).toBe("box\nbox\nexample.test");
+});
+
+test("flushed rules come back with the next container, for all that run", () => {
+  inside("nft", "flush", "ruleset");
+  expect(get("http://127.0.0.1:8080/")).toBe("");
+  run("busybox", "true");
+  expect(get("http://127.0.0.1:8080/")).toBe("port 80\n");
+});
+
+test("bad ports and hosts are refused before anything is made", () => {
+  const refused = (...words: string[]) => sandbox.bocker(["create", ...words, "busybox", "true"]);
+  for (const words of [
+    ["-p", "99999:80"],
+    ["-p", "a:80"],
+    ["-p", "80:80/icmp"],
+    ["-p", "1-3:1-2"],
+    ["--add-host", "x"],
+    ["--dns", "no-address"],
+  ])
+    expect([words, refused(...words).code]).toEqual([words, 125]);
+  expect(sandbox.ok(["ps", "-aqf", "status=created"])).toBe("");
+});
