@@ -109,6 +109,24 @@ function applyField(mount: MountPoint, key: string, value: string | undefined, t
   }
 }
 
+/** Docker's words for fields that do not go with the type. */
+function checkFields(type: MountPoint["type"], fields: [string, string | undefined][], text: string): void {
+  const source = fields.find(([key]) => key === "source" || key === "src")?.[1] ?? "";
+  for (const prefix of ["bind", "volume", "tmpfs"])
+    if (prefix !== type && fields.some(([key]) => key.startsWith(`${prefix}-`)))
+      throw new BockerError(
+        "usage",
+        `invalid argument ${JSON.stringify(text)} for "--mount" flag: cannot mix '${prefix}-*' options with mount type '${type}'`,
+      );
+  if (type === "bind" && source === "")
+    throw new BockerError("invalid", 'invalid mount config for type "bind": field Source must not be empty');
+  if (type === "tmpfs" && source !== "")
+    throw new BockerError(
+      "invalid",
+      'invalid mount config for type "tmpfs": field Source must not be specified',
+    );
+}
+
 /** --mount type=…,source=…,target=…[,readonly] */
 export function parseMount(text: string): MountPoint {
   const fields = text.split(",").map((field): [string, string | undefined] => {
@@ -126,6 +144,7 @@ export function parseMount(text: string): MountPoint {
       "usage",
       `invalid argument ${JSON.stringify(text)} for "--mount" flag: target is required`,
     );
+  checkFields(type, fields, text);
   const mount = point(type, target);
   for (const [key, value] of fields) applyField(mount, key, value, text);
   if (type === "bind" && !existsSync(mount.source))
