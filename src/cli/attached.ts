@@ -121,13 +121,28 @@ function endOf(event: ReturnType<MonitorConnection["receive"]>): Ended | undefin
   return undefined;
 }
 
-/** Stays until the container ends, the user detaches, or the monitor is gone. Puts the terminal back. */
+/**
+ * Runs `body`, which starts or finds a container and stays attached to it. The user's terminal is raw from before
+ * the container's first byte (else that would be treated twice), and as it was afterwards.
+ */
+export async function withTerminal<T>(
+  { tty, stdin }: { tty: boolean; stdin: boolean },
+  body: () => Promise<T>,
+): Promise<T> {
+  const restore = tty && stdin && isTerminal(0) ? makeRaw(0) : undefined;
+  try {
+    return await body();
+  } finally {
+    restore?.();
+  }
+}
+
+/** Stays until the container ends, the user detaches, or the monitor is gone. Within `withTerminal`. */
 export async function stayAttached(attachment: Attachment): Promise<Ended> {
   const { connection, tty, stdin } = attachment;
   const undo: (() => void)[] = [];
   if (attachment.signals) undo.push(forwardSignals(attachment.pid));
   if (tty) undo.push(forwardSize(connection));
-  if (tty && stdin && isTerminal(0)) undo.push(makeRaw(0));
   try {
     if (stdin && isTerminal(0)) return await pumpTerminal(connection);
     for (;;) {

@@ -5,7 +5,7 @@ import type { StartOptions } from "../engine/prepare.ts";
 import { removeContainer } from "../engine/remove.ts";
 import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
 import { createFromFlags, requestFromFlags } from "./create-from-flags.ts";
@@ -41,18 +41,15 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
   const record = await createFromFlags(values, engine);
   const remove = values.bool("rm");
   try {
-    const streams = detach ? undefined : callerStreams({ stdin, tty });
-    const started = await startContainer(engine, record, streams, options);
     if (detach) {
-      started.connection.close();
+      (await startContainer(engine, record, undefined, options)).connection.close();
       print(record.id);
       return 0;
     }
-    const ended = await stayAttached({
-      ...started,
-      tty,
-      stdin,
-      signals: values.bool("sig-proxy", true) && !tty,
+    const signals = values.bool("sig-proxy", true) && !tty;
+    const ended = await withTerminal({ tty, stdin }, async () => {
+      const started = await startContainer(engine, record, callerStreams({ stdin, tty }), options);
+      return stayAttached({ ...started, tty, stdin, signals });
     });
     if (ended.type === "detached") return 0;
     if (remove) await removeContainer(engine, record, { volumes: true });

@@ -32,7 +32,9 @@ describe("bind mounts", () => {
   test("both sides see the same files", () => {
     const source = directory();
     writeFileSync(join(source, "in"), "from the host\n");
-    expect(script(sandbox, ["-v", `${source}:/data`], "cat /data/in; echo from inside > /data/out")).toBe("from the host");
+    expect(script(sandbox, ["-v", `${source}:/data`], "cat /data/in; echo from inside > /data/out")).toBe(
+      "from the host",
+    );
     expect(readFileSync(join(source, "out"), "utf8")).toBe("from inside\n");
   });
 
@@ -46,11 +48,15 @@ describe("bind mounts", () => {
       withRunning(sandbox, [flag, words], ({ id, pid }) => {
         for (const target of ["/data", "/data/below"]) {
           expect(mountAt(mountsOf(pid), target)?.options).toContain("ro");
-          expect(sandbox.bocker(["exec", id, "touch", `${target}/file`]).stderr).toContain("Read-only file system");
+          expect(sandbox.bocker(["exec", id, "touch", `${target}/file`]).stderr).toContain(
+            "Read-only file system",
+          );
         }
         expect(sandbox.bocker(["exec", id, "mount", "-o", "remount,rw", "/data"]).code).not.toBe(0);
       });
-      withRunning(sandbox, ["-v", `${source}:/data`], ({ id }) => sandbox.ok(["exec", id, "touch", "/data/below/file"]));
+      withRunning(sandbox, ["-v", `${source}:/data`], ({ id }) =>
+        sandbox.ok(["exec", id, "touch", "/data/below/file"]),
+      );
       expect(existsSync(join(below, "file"))).toBe(true);
     } finally {
       execFileSync("umount", [below]);
@@ -74,13 +80,29 @@ describe("bind mounts", () => {
   test("a file", () => {
     const file = join(directory(), "file");
     writeFileSync(file, "old\n");
-    expect(script(sandbox, ["-v", `${file}:/etc/deep/own.conf`], "cat /etc/deep/own.conf; echo new > /etc/deep/own.conf")).toBe("old");
+    expect(
+      script(
+        sandbox,
+        ["-v", `${file}:/etc/deep/own.conf`],
+        "cat /etc/deep/own.conf; echo new > /etc/deep/own.conf",
+      ),
+    ).toBe("old");
     expect(readFileSync(file, "utf8")).toBe("new\n");
   });
 
   test("-v makes a source that is missing, under any umask; --mount does not", () => {
     const source = join(directory(), "made/deep");
-    const words = [sandbox.binary, "run", "--rm", "--network", "none", "-v", `${source}:/data`, IMAGE, "true"];
+    const words = [
+      sandbox.binary,
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "-v",
+      `${source}:/data`,
+      IMAGE,
+      "true",
+    ];
     expect(sandbox.execute(["sh", "-c", 'umask 077; exec "$@"', "sh", ...words]).code).toBe(0);
     expect(statSync(source).mode & 0o7777).toBe(0o755);
     const missing = join(directory(), "missing");
@@ -96,7 +118,9 @@ describe("bind mounts", () => {
     writeFileSync(file, "10.1.2.3 mine\n");
     expect(script(sandbox, ["-v", `${file}:/etc/hosts`], "cat /etc/hosts")).toBe("10.1.2.3 mine");
     const source = directory();
-    expect(script(sandbox, ["-v", `${source}:/dev/shm`], "echo x > /dev/shm/file; ls /dev")).toContain("null");
+    expect(script(sandbox, ["-v", `${source}:/dev/shm`], "echo x > /dev/shm/file; ls /dev")).toContain(
+      "null",
+    );
     expect(readdirSync(source)).toEqual(["file"]);
   });
 
@@ -120,11 +144,24 @@ describe("bind mounts", () => {
     sandbox.ok(["init", root, "links"]);
     for (const link of ["absolute", "relative"]) {
       const words = ["run", "--rm", "--network", "none", "-v", `${source}:/${link}/deep`, "links"];
-      expect(sandbox.bocker([...words, "/bin/sh", "-c", `echo ${link} > ${outside}/deep/${link}`]).stderr).toBe("");
+      expect(
+        sandbox.bocker([...words, "/bin/sh", "-c", `echo ${link} > ${outside}/deep/${link}`]).stderr,
+      ).toBe("");
     }
     expect(readdirSync(source).sort()).toEqual(["absolute", "relative"]);
     expect(readdirSync(outside)).toEqual([]);
-    const magic = ["run", "--rm", "--network", "none", "-v", `${source}:/magic/escaped`, "links", "/bin/sh", "-c", "true"];
+    const magic = [
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "-v",
+      `${source}:/magic/escaped`,
+      "links",
+      "/bin/sh",
+      "-c",
+      "true",
+    ];
     sandbox.bocker(magic);
     expect(existsSync("/escaped")).toBe(false);
     sandbox.ok(["rmi", "links"]);
@@ -169,13 +206,27 @@ describe("tmpfs", () => {
     }));
 
   test("--mount type=tmpfs", () =>
-    withRunning(sandbox, ["--mount", "type=tmpfs,dst=/a,tmpfs-size=1048576,tmpfs-mode=700"], ({ id, pid }) => {
-      expect(mountAt(mountsOf(pid), "/a")?.superOptions).toContain("size=1024k");
-      expect(sandbox.ok(["exec", id, "stat", "-c", "%a", "/a"])).toBe("700");
-    }));
+    withRunning(
+      sandbox,
+      ["--mount", "type=tmpfs,dst=/a,tmpfs-size=1048576,tmpfs-mode=700"],
+      ({ id, pid }) => {
+        expect(mountAt(mountsOf(pid), "/a")?.superOptions).toContain("size=1024k");
+        expect(sandbox.ok(["exec", id, "stat", "-c", "%a", "/a"])).toBe("700");
+      },
+    ));
 
   test("what is written there never reaches the disk or the next start", () => {
-    const id = sandbox.ok(["create", "--network", "none", "--tmpfs", "/a", IMAGE, "sh", "-c", "ls /a; echo > /a/file"]);
+    const id = sandbox.ok([
+      "create",
+      "--network",
+      "none",
+      "--tmpfs",
+      "/a",
+      IMAGE,
+      "sh",
+      "-c",
+      "ls /a; echo > /a/file",
+    ]);
     expect([sandbox.ok(["start", "-a", id]), sandbox.ok(["start", "-a", id])]).toEqual(["", ""]);
     sandbox.ok(["rm", id]);
   });
@@ -183,13 +234,19 @@ describe("tmpfs", () => {
 
 describe("volumes", () => {
   const place = (name: string) => join(sandbox.data, "volumes", name, "_data");
-  const volumes = () => (existsSync(join(sandbox.data, "volumes")) ? readdirSync(join(sandbox.data, "volumes")) : []);
-  const dataOf = (name: string) => (existsSync(place(name)) ? place(name) : join(sandbox.data, "volumes", name));
+  const volumes = () =>
+    existsSync(join(sandbox.data, "volumes")) ? readdirSync(join(sandbox.data, "volumes")) : [];
+  const dataOf = (name: string) =>
+    existsSync(place(name)) ? place(name) : join(sandbox.data, "volumes", name);
 
   test("a named one is kept and shared", () => {
     script(sandbox, ["-v", "kept:/data"], "echo kept > /data/file");
-    expect(script(sandbox, ["--mount", "type=volume,source=kept,target=/other"], "cat /other/file")).toBe("kept");
-    expect(tryScript(sandbox, ["-v", "kept:/data:ro"], "touch /data/x").stderr).toContain("Read-only file system");
+    expect(script(sandbox, ["--mount", "type=volume,source=kept,target=/other"], "cat /other/file")).toBe(
+      "kept",
+    );
+    expect(tryScript(sandbox, ["-v", "kept:/data:ro"], "touch /data/x").stderr).toContain(
+      "Read-only file system",
+    );
     expect(readFileSync(join(dataOf("kept"), "file"), "utf8")).toBe("kept\n");
   });
 
@@ -213,7 +270,8 @@ describe("volumes", () => {
     const before = volumes();
     script(sandbox, ["-v", "/data", "-v", "named:/named"], "echo > /data/file");
     expect(volumes().sort()).toEqual([...before, "named"].sort());
-    const run = () => sandbox.ok(["run", "-d", "--network", "none", "-v", "/data", "-v", "named:/named", IMAGE, "true"]);
+    const run = () =>
+      sandbox.ok(["run", "-d", "--network", "none", "-v", "/data", "-v", "named:/named", IMAGE, "true"]);
     const [first, second] = [run(), run()];
     sandbox.ok(["wait", first, second]);
     sandbox.ok(["rm", "-v", first]);
@@ -230,9 +288,22 @@ describe("volumes", () => {
   });
 
   test("two containers that make the same one at once: it is made and filled once", async () => {
-    const words = sandbox.inside([sandbox.binary, "run", "--rm", "--network", "none", "-v", `raced:${SEED}`, IMAGE]);
+    const words = sandbox.inside([
+      sandbox.binary,
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "-v",
+      `raced:${SEED}`,
+      IMAGE,
+    ]);
     const all = Array.from({ length: 4 }, () =>
-      Bun.spawn([...words, "cat", `${SEED}/file`], { env: sandbox.environment, stdout: "pipe", stderr: "pipe" }),
+      Bun.spawn([...words, "cat", `${SEED}/file`], {
+        env: sandbox.environment,
+        stdout: "pipe",
+        stderr: "pipe",
+      }),
     );
     for (const one of all) {
       expect(await new Response(one.stderr).text()).toBe("");
