@@ -51,7 +51,7 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
       const started = await startContainer(engine, record, callerStreams({ stdin, tty }), options);
       return stayAttached({ ...started, tty, stdin, signals });
     });
-    if (ended.type === "detached") return 0;
+    if (ended.type === "detached") return ended.code;
     if (remove) await removeContainer(engine, record, { volumes: true });
     return ended.type === "exited" ? ended.code : 125;
   } catch (error) {
