@@ -34,7 +34,7 @@ export const attachCommand: Command = {
       }
       return stayAttached({ connection, pid, tty, stdin, relay });
     });
-    if (ended.type === "detached") return 0;
+    if (ended.type === "detached") return ended.code;
     return ended.type === "exited" ? ended.code : 125;
   },
 };

@@ -1,4 +1,5 @@
 /** The time between a start and its end, seen from the terminal: input, signals, window size. */
+import { fstatSync } from "node:fs";
 import { constants } from "node:os";
 import { openProcess } from "../engine/stop.ts";
 import type { MonitorConnection } from "../monitor/connection.ts";
@@ -19,7 +20,10 @@ export interface Attachment {
   relay: SignalRelay | undefined;
 }
 
-export type Ended = { type: "exited"; code: number } | { type: "detached" } | { type: "lost" };
+export type Ended = { type: "exited"; code: number } | { type: "detached"; code: number } | { type: "lost" };
+
+/** As a shell tells of a program that wrote into a pipe nobody reads: 128 and SIGPIPE's number. */
+const UNREAD: Ended = { type: "detached", code: 141 };
 
 /** Not passed on: the terminal's own, and those that concern this process only (docker/cli signals.go). */
 const NOT_FORWARDED = new Set([
@@ -126,10 +130,20 @@ async function pumpTerminal(connection: MonitorConnection): Promise<Ended> {
   }
 }
 
+/** Whether a descriptor is one whose reader can go away. */
+function hasReader(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFIFO() || stat.isSocket();
+  } catch {
+    return false;
+  }
+}
+
 function endOf(event: ReturnType<MonitorConnection["receive"]>): Ended | undefined {
   if (event === undefined) return { type: "lost" };
   if (event.type === "exited") return { type: "exited", code: event.code };
-  if (event.type === "detached") return { type: "detached" };
+  if (event.type === "detached") return { type: "detached", code: 0 };
   return undefined;
 }
 
@@ -159,8 +173,12 @@ export async function stayAttached(attachment: Attachment): Promise<Ended> {
   const stopSize = tty ? forwardSize(connection) : undefined;
   try {
     if (stdin && isTerminal(0)) return await pumpTerminal(connection);
+    const output = hasReader(1) ? 1 : undefined;
     for (;;) {
-      const ended = endOf(await connection.next());
+      const event = await (output === undefined ? connection.next() : connection.nextWhileRead(output));
+      // As in Docker the container goes on without us.
+      if (event === "unread") return UNREAD;
+      const ended = endOf(event);
       if (ended !== undefined) return ended;
     }
   } finally {

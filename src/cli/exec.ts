@@ -81,7 +81,7 @@ export const execCommand: Command = {
       // Docker's exec passes no signals on: Ctrl-C ends the client, and with a terminal it is a key.
       return stayAttached({ ...started, tty, stdin, relay });
     });
-    if (ended.type === "detached") return 0;
+    if (ended.type === "detached") return ended.code;
     return ended.type === "exited" ? ended.code : 126;
   },
 };

@@ -59,7 +59,7 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
       return { started, ended: await stayAttached({ ...started, tty, stdin, relay }) };
     });
     watch?.mark("the program, until its end is heard of");
-    if (ended.type === "detached") return 0;
+    if (ended.type === "detached") return ended.code;
     if (remove) await removeContainer(engine, record, { volumes: true });
     if (remove) watch?.mark("remove the container");
     watch?.print(started.plan, started.times);

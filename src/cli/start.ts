@@ -29,7 +29,7 @@ async function startAttached(values: FlagValues, engine: Engine, record: Contain
   });
   if (ended.type === "exited" && record.host.autoRemove)
     await removeContainer(engine, record, { volumes: true });
-  if (ended.type === "detached") return 0;
+  if (ended.type === "detached") return ended.code;
   return ended.type === "exited" ? ended.code : 125;
 }
 
