@@ -22,6 +22,8 @@ function memoryOf(host: HostConfig): RuntimeResources["memory"] {
       "invalid",
       "Minimum memoryswap limit should be larger than memory limit, see usage",
     );
+  if (memoryReservation !== undefined && memoryReservation < MINIMUM_MEMORY)
+    throw new BockerError("invalid", "Minimum memory reservation allowed is 6MB");
   if (memory !== undefined && memoryReservation !== undefined && memory < memoryReservation)
     throw new BockerError(
       "invalid",
@@ -58,6 +60,7 @@ function cpuOf(host: HostConfig, processors: number): RuntimeResources["cpu"] {
       "invalid",
       `range of CPUs is from 0.01 to ${processors.toFixed(2)}, as there are only ${processors} CPUs available`,
     );
+  if (cpuShares !== undefined && cpuShares < 0) throw new BockerError("invalid", "shares: invalid argument");
   if (cpusetCpus !== undefined) {
     const missing = parseCpuList(cpusetCpus).some((cpu) => cpu >= processors);
     if (missing)

@@ -150,7 +150,8 @@ function mountsOf(input: SpecInput): RuntimeMount[] {
 /** One node for each path: what was asked for wins over the machine's, that over the defaults. */
 function devicesOf(host: HostConfig, machine: Machine): RuntimeDevice[] {
   const asked = host.devices.map(({ access: _, ...device }) => device);
-  const nodes = [...DEFAULT_DEVICES, ...machine.devices, ...asked];
+  // /dev/ptmx is a link into the container's own devpts, never the machine's node (runc createDevices).
+  const nodes = [...DEFAULT_DEVICES, ...machine.devices, ...asked].filter(({ path }) => path !== "/dev/ptmx");
   return [...new Map(nodes.map((device) => [device.path, device])).values()];
 }
 

@@ -40,6 +40,27 @@ describe("limits", () => {
         expect(cgroupValue(pid, SWAP)).toBe(String(byVersion(96, 32) * MIB));
     }));
 
+  test("swap is as much as memory without a word on it, -1 is no limit", () => {
+    const swap = (...options: string[]) =>
+      withRunning(sandbox, ["-m", "64m", ...options], ({ pid }) => cgroupValue(pid, SWAP));
+    if (!existsSync(join("/sys/fs/cgroup", byVersion(`memory/${SWAP[1]}`, "memory")))) return;
+    expect(swap()).toBe(String(byVersion(128, 64) * MIB));
+    expect(swap("--memory-swap", "-1")).toBe(byVersion("9223372036854771712", "max"));
+  });
+
+  test("the container sees its own group, by exec too", () =>
+    withRunning(sandbox, ["-m", "64m", "--pids-limit", "17"], ({ id }) => {
+      const paths = [MEMORY, PIDS].map(([controller, one, two]) =>
+        join("/sys/fs/cgroup", byVersion(join(controller, one), two)),
+      );
+      expect(sandbox.ok(["exec", id, "cat", ...paths])).toBe(`${64 * MIB}\n17`);
+    }));
+
+  test("the smallest shares are 2", () =>
+    withRunning(sandbox, ["--cpu-shares", "1"], ({ pid }) =>
+      expect(cgroupValue(pid, CPU_WEIGHT)).toBe(byVersion("2", "1")),
+    ));
+
   test("processors, shares, processes", () =>
     withRunning(sandbox, ["--cpus", "0.5", "--cpu-shares", "512", "--pids-limit", "17"], ({ pid }) => {
       expect(bandwidth(pid)).toBe("50000 100000");
@@ -67,6 +88,21 @@ describe("limits", () => {
     expect(limited.stdout).not.toContain("all");
     expect(limited.stderr).toContain("can't fork");
     withRunning(sandbox, ["--pids-limit", "-1"], ({ pid }) => expect(cgroupValue(pid, PIDS)).toBe("max"));
+  });
+
+  test("a fork bomb in exec counts, too, and all of it ends with the container", () => {
+    const group = withRunning(sandbox, ["--pids-limit", "12"], ({ id, pid }) => {
+      const bomb = sandbox.bocker(["exec", id, "sh", "-c", "for i in $(seq 40); do sleep 1000 & done"]);
+      expect(bomb.stderr).toContain("can't fork");
+      const directory = cgroupDirectory(pid, "pids");
+      expect(Number(cgroupValue(pid, ["pids", "pids.current", "pids.current"]))).toBeLessThanOrEqual(12);
+      expect(cgroupValue(pid, ["pids", "cgroup.procs", "cgroup.procs"]).split("\n").length).toBeGreaterThan(
+        5,
+      );
+      expect(cgroupValue(pid, ["pids", "pids.events", "pids.events"])).toMatch(/^max [1-9]/);
+      return directory;
+    });
+    expect(existsSync(group)).toBe(false);
   });
 
   test("what takes too much memory is killed: 137, and inspect says why", () => {
@@ -149,6 +185,17 @@ describe("limits", () => {
     [["-m", "64m", "--memory-swap", "32m"], "Minimum memoryswap limit should be larger than memory limit"],
     [["--memory-swap", "64m"], "You should always set the Memory limit when using Memoryswap limit"],
     [["-m", "64m", "--memory-reservation", "65m"], "can not be less than memory reservation limit"],
+    [["--memory-reservation", "1m"], "Minimum memory reservation allowed is 6MB"],
+    [["-m", "-1"], "invalid size: '-1'"],
+    [["--cpus", "0.001"], "range of CPUs is from 0.01 to"],
+    [["--cpus", "many"], "failed to parse many as a rational number"],
+    [["--cpu-shares", "-1"], "shares: invalid argument"],
+    [["--cpu-shares", "x"], 'invalid argument "x" for "-c, --cpu-shares" flag'],
+    [["--cpuset-cpus", "x"], "Invalid value x for cpuset cpus"],
+    [["--pids-limit", "x"], 'invalid argument "x" for "--pids-limit" flag'],
+    [["--ulimit", "nofile"], "invalid ulimit argument: nofile"],
+    [["--shm-size", "x"], "invalid size: 'x'"],
+    [["--oom-score-adj", "-1001"], "range for oom score adj is [-1000, 1000]"],
     [["--cpus", "1000"], "range of CPUs is from 0.01 to"],
     [["--cpuset-cpus", "4000"], "Requested CPUs are not available"],
     [["--ulimit", "nofile=5:4"], "ulimit soft limit must be less than or equal to hard limit: 5 > 4"],
