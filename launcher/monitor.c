@@ -91,8 +91,7 @@ static void reap(struct monitor *m)
 	m->ended = 1;
 	m->exit_code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 	m->oom = out_of_memory(m->config.oom_path);
-	/* A terminal's input and output are one descriptor, and what was written last may still be in it. */
-	if (!(m->config.flags & MONITOR_TTY))
+	if (!(m->config.flags & MONITOR_TTY)) /* a pty is also where the last output still comes from */
 		close_fd(m->stdin_fd);
 	m->stdin_fd = -1;
 	record_exit(m);
@@ -219,6 +218,9 @@ static void serve(struct monitor *m, int kind, int index, short events)
 {
 	struct client *c = &m->clients[index];
 	int socket;
+	/* There is room for one client's input; the poll comes back to the others. */
+	if (m->input_at < m->input_length && (kind == W_CLIENT_IN || (kind == W_CLIENT && events & POLLIN)))
+		return;
 	switch (kind) {
 	case W_EXIT:
 		reap(m);

@@ -3,7 +3,7 @@ import { BockerError } from "../base/errors.ts";
 import { connectMonitor } from "../engine/attach.ts";
 import { resizeMessage } from "../monitor/protocol.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 
 export const attachCommand: Command = {
@@ -22,17 +22,19 @@ export const attachCommand: Command = {
     const { tty, openStdin } = record.config;
     const stdin = openStdin && !values.bool("no-stdin");
     if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-    const { connection, pid } = connectMonitor(engine, record);
-    connection.attach(callerStreams({ stdin, tty }), tty);
-    if (tty && isTerminal(1)) {
-      const { rows, columns } = windowSize(1);
-      // One off and back: the program redraws even when the size is what it was.
-      connection.send(resizeMessage(rows, columns + 1));
-      connection.send(resizeMessage(rows, columns));
-    }
     const signals = values.bool("sig-proxy", true) && !tty;
-    const ended = await stayAttached({ connection, pid, tty, stdin, signals });
-    if (ended.type === "detached") return 0;
+    const ended = await withTerminal({ tty, stdin, signals }, async (relay) => {
+      const { connection, pid } = connectMonitor(engine, record);
+      connection.attach(callerStreams({ stdin, tty }), tty);
+      if (tty && isTerminal(1)) {
+        const { rows, columns } = windowSize(1);
+        // One off and back: the program redraws even when the size is what it was.
+        connection.send(resizeMessage(rows, columns + 1));
+        connection.send(resizeMessage(rows, columns));
+      }
+      return stayAttached({ connection, pid, tty, stdin, relay });
+    });
+    if (ended.type === "detached") return ended.code;
     return ended.type === "exited" ? ended.code : 125;
   },
 };

@@ -1,9 +1,11 @@
 /** The time between a start and its end, seen from the terminal: input, signals, window size. */
+import { fstatSync } from "node:fs";
 import { constants } from "node:os";
+import { openProcess } from "../engine/stop.ts";
 import type { MonitorConnection } from "../monitor/connection.ts";
 import { INPUT_END, INPUT_LIMIT, inputMessage, resizeMessage, type Streams } from "../monitor/protocol.ts";
 import { close, read } from "../os/files.ts";
-import { pidfdOpen, pidfdSendSignal } from "../os/processes.ts";
+import { pidfdSendSignal } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import { isTerminal, makeRaw, windowSize } from "../os/terminal.ts";
 
@@ -14,10 +16,14 @@ export interface Attachment {
   /** The terminal's size and raw input are the container's. */
   tty: boolean;
   stdin: boolean;
-  signals: boolean;
+  /** Passes our signals on; undefined where they stay our own. */
+  relay: SignalRelay | undefined;
 }
 
-export type Ended = { type: "exited"; code: number } | { type: "detached" } | { type: "lost" };
+export type Ended = { type: "exited"; code: number } | { type: "detached"; code: number } | { type: "lost" };
+
+/** As a shell tells of a program that wrote into a pipe nobody reads: 128 and SIGPIPE's number. */
+const UNREAD: Ended = { type: "detached", code: 141 };
 
 /** Not passed on: the terminal's own, and those that concern this process only (docker/cli signals.go). */
 const NOT_FORWARDED = new Set([
@@ -57,36 +63,46 @@ export function callerStreams(options: { stdin: boolean; tty: boolean }): Stream
   };
 }
 
-/** A descriptor of the process; undefined when it has ended already. */
-function openProcess(pid: number): number | undefined {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    if (isSystemError(error, "ESRCH")) return undefined;
-    throw error;
-  }
-}
+/**
+ * Passes signals on to a process. It is made before that process exists, and keeps for it what arrives until
+ * then: the program's first output may be seen, and answered by a signal, before its start was reported.
+ */
+export class SignalRelay {
+  #pidfd: number | undefined;
+  readonly #early: number[] = [];
+  readonly #handlers: [NodeJS.Signals, () => void][];
 
-function forwardSignals(pid: number): () => void {
-  const pidfd = openProcess(pid);
-  if (pidfd === undefined) return () => {};
-  const handlers = Object.entries(constants.signals)
-    .filter(([name]) => !NOT_FORWARDED.has(name))
-    .map(([name, number]): [NodeJS.Signals, () => void] => [
-      name as NodeJS.Signals,
-      () => {
-        try {
-          pidfdSendSignal(pidfd, number);
-        } catch (error) {
-          if (!isSystemError(error, "ESRCH")) throw error;
-        }
-      },
-    ]);
-  for (const [name, handler] of handlers) process.on(name, handler);
-  return () => {
-    for (const [name, handler] of handlers) process.off(name, handler);
-    close(pidfd);
-  };
+  constructor() {
+    this.#handlers = Object.entries(constants.signals)
+      .filter(([name]) => !NOT_FORWARDED.has(name))
+      .map(([name, number]) => [name as NodeJS.Signals, () => this.#pass(number)]);
+    for (const [name, handler] of this.#handlers) process.on(name, handler);
+  }
+
+  /** From now on they go to `pid`. */
+  forwardTo(pid: number): void {
+    this.#pidfd = openProcess(pid);
+    for (const signal of this.#early.splice(0)) this.#pass(signal);
+  }
+
+  /** Gives the signals their usual meaning back. */
+  stop(): void {
+    for (const [name, handler] of this.#handlers) process.off(name, handler);
+    if (this.#pidfd !== undefined) close(this.#pidfd);
+    this.#pidfd = undefined;
+  }
+
+  #pass(signal: number): void {
+    if (this.#pidfd === undefined) {
+      this.#early.push(signal);
+      return;
+    }
+    try {
+      pidfdSendSignal(this.#pidfd, signal);
+    } catch (error) {
+      if (!isSystemError(error, "ESRCH")) throw error;
+    }
+  }
 }
 
 function forwardSize(connection: MonitorConnection): () => void {
@@ -114,27 +130,58 @@ async function pumpTerminal(connection: MonitorConnection): Promise<Ended> {
   }
 }
 
+/** Whether a descriptor is one whose reader can go away. */
+function hasReader(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFIFO() || stat.isSocket();
+  } catch {
+    return false;
+  }
+}
+
 function endOf(event: ReturnType<MonitorConnection["receive"]>): Ended | undefined {
   if (event === undefined) return { type: "lost" };
   if (event.type === "exited") return { type: "exited", code: event.code };
-  if (event.type === "detached") return { type: "detached" };
+  if (event.type === "detached") return { type: "detached", code: 0 };
   return undefined;
 }
 
-/** Stays until the container ends, the user detaches, or the monitor is gone. Puts the terminal back. */
+/**
+ * Runs `body`, which starts or finds a container and stays attached to it. The user's terminal is raw, and
+ * signals are caught, from before the container's first byte (else that would be treated twice, and a quick
+ * answer to it would hit us), and all is as it was afterwards.
+ */
+export async function withTerminal<T>(
+  { tty, stdin, signals }: { tty: boolean; stdin: boolean; signals: boolean },
+  body: (relay: SignalRelay | undefined) => Promise<T>,
+): Promise<T> {
+  const relay = signals ? new SignalRelay() : undefined;
+  const restore = tty && stdin && isTerminal(0) ? makeRaw(0) : undefined;
+  try {
+    return await body(relay);
+  } finally {
+    restore?.();
+    relay?.stop();
+  }
+}
+
+/** Stays until the container ends, the user detaches, or the monitor is gone. Within `withTerminal`. */
 export async function stayAttached(attachment: Attachment): Promise<Ended> {
   const { connection, tty, stdin } = attachment;
-  const undo: (() => void)[] = [];
-  if (attachment.signals) undo.push(forwardSignals(attachment.pid));
-  if (tty) undo.push(forwardSize(connection));
-  if (tty && stdin && isTerminal(0)) undo.push(makeRaw(0));
+  attachment.relay?.forwardTo(attachment.pid);
+  const stopSize = tty ? forwardSize(connection) : undefined;
   try {
     if (stdin && isTerminal(0)) return await pumpTerminal(connection);
+    const output = hasReader(1) ? 1 : undefined;
     for (;;) {
-      const ended = endOf(await connection.next());
+      const event = await (output === undefined ? connection.next() : connection.nextWhileRead(output));
+      // As in Docker the container goes on without us.
+      if (event === "unread") return UNREAD;
+      const ended = endOf(event);
       if (ended !== undefined) return ended;
     }
   } finally {
-    for (const action of undo.reverse()) action();
+    stopSize?.();
   }
 }

@@ -20,7 +20,7 @@ import { type Started, startContainer } from "../engine/start.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { SettingsTable } from "../state/settings.ts";
 import { readState } from "../state/status.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import { CREATE_FLAGS } from "./container-flags.ts";
 import { createRequest } from "./container-options.ts";
 import { parseFlags } from "./flags.ts";
@@ -123,9 +123,11 @@ function limit(name: "CPU_SHARE" | "MEM_LIMIT"): number {
   return Number(text);
 }
 
-/** The program's output on stdout, both streams of it; its input is ours. Returns its exit code. */
-async function attached(started: Started): Promise<number> {
-  const ended = await stayAttached({ ...started, tty: false, stdin: true, signals: true });
+/** Starts a program with our input, and stays with it. Returns its exit code. */
+async function attached(start: () => Promise<Started>): Promise<number> {
+  const ended = await withTerminal({ tty: false, stdin: true, signals: true }, async (relay) =>
+    stayAttached({ ...(await start()), tty: false, stdin: true, relay }),
+  );
   return ended.type === "exited" ? ended.code : 1;
 }
 
@@ -144,7 +146,7 @@ async function run(engine: Engine, [name = "", ...words]: string[]): Promise<voi
   const streams = { ...callerStreams({ stdin: true, tty: false }), stderr: 1 };
   const options = { disposable: false, terminal: undefined, timings: false, detachKeys: NO_KEYS };
   // The script ends with 0 whatever the command did.
-  await attached(await startContainer(engine, record, streams, options));
+  await attached(() => startContainer(engine, record, streams, options));
 }
 
 async function exec(engine: Engine, [name = "", ...command]: string[]): Promise<number> {
@@ -163,7 +165,7 @@ async function exec(engine: Engine, [name = "", ...command]: string[]): Promise<
     detachKeys: NO_KEYS,
     timings: false,
   };
-  return attached(await execInContainer(engine, record, request, callerStreams({ stdin: true, tty: false })));
+  return attached(() => execInContainer(engine, record, request, callerStreams({ stdin: true, tty: false })));
 }
 
 async function logs(engine: Engine, [name = ""]: string[]): Promise<void> {

@@ -3,7 +3,7 @@ import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type ExecRequest, execInContainer } from "../engine/exec.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { Flag, FlagValues } from "./flags.ts";
@@ -72,15 +72,16 @@ export const execCommand: Command = {
     const detach = values.bool("detach");
     const stdin = request.stdin && !detach;
     if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-    const streams = detach ? undefined : callerStreams({ stdin, tty });
-    const started = await execInContainer(engine, record, request, streams);
     if (detach) {
-      started.connection.close();
+      (await execInContainer(engine, record, request, undefined)).connection.close();
       return 0;
     }
-    // Docker's exec passes no signals on: Ctrl-C ends the client, and with a terminal it is a key.
-    const ended = await stayAttached({ ...started, tty, stdin, signals: false });
-    if (ended.type === "detached") return 0;
+    const ended = await withTerminal({ tty, stdin, signals: false }, async (relay) => {
+      const started = await execInContainer(engine, record, request, callerStreams({ stdin, tty }));
+      // Docker's exec passes no signals on: Ctrl-C ends the client, and with a terminal it is a key.
+      return stayAttached({ ...started, tty, stdin, relay });
+    });
+    if (ended.type === "detached") return ended.code;
     return ended.type === "exited" ? ended.code : 126;
   },
 };

@@ -5,7 +5,7 @@ import type { StartOptions } from "../engine/prepare.ts";
 import { removeContainer } from "../engine/remove.ts";
 import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
 import { createFromFlags, requestFromFlags } from "./create-from-flags.ts";
@@ -44,23 +44,22 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
   watch?.mark("record the container");
   const remove = values.bool("rm");
   try {
-    const streams = detach ? undefined : callerStreams({ stdin, tty });
-    const started = await startContainer(engine, record, streams, options);
-    watch?.mark("wait until the program runs");
     if (detach) {
+      const started = await startContainer(engine, record, undefined, options);
+      watch?.mark("wait until the program runs");
       started.connection.close();
       print(record.id);
       watch?.print(started.plan, started.times);
       return 0;
     }
-    const ended = await stayAttached({
-      ...started,
-      tty,
-      stdin,
-      signals: values.bool("sig-proxy", true) && !tty,
+    const signals = values.bool("sig-proxy", true) && !tty;
+    const { started, ended } = await withTerminal({ tty, stdin, signals }, async (relay) => {
+      const started = await startContainer(engine, record, callerStreams({ stdin, tty }), options);
+      watch?.mark("wait until the program runs");
+      return { started, ended: await stayAttached({ ...started, tty, stdin, relay }) };
     });
     watch?.mark("the program, until its end is heard of");
-    if (ended.type === "detached") return 0;
+    if (ended.type === "detached") return ended.code;
     if (remove) await removeContainer(engine, record, { volumes: true });
     if (remove) watch?.mark("remove the container");
     watch?.print(started.plan, started.times);

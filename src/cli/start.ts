@@ -6,7 +6,7 @@ import { startContainer } from "../engine/start.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { readState } from "../state/status.ts";
-import { callerStreams, stayAttached } from "./attached.ts";
+import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { forEachWord } from "./each.ts";
 import type { FlagValues } from "./flags.ts";
@@ -16,17 +16,20 @@ async function startAttached(values: FlagValues, engine: Engine, record: Contain
   const { tty, openStdin } = record.config;
   const stdin = values.bool("interactive") && openStdin;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-  const started = await startContainer(engine, record, callerStreams({ stdin, tty }), {
+  const options = {
     disposable: record.host.autoRemove,
     terminal: tty ? windowSize(isTerminal(1) ? 1 : 0) : undefined,
     timings: false,
     detachKeys: parseDetachKeys(values.string("detach-keys")),
-  });
+  };
   const signals = values.bool("sig-proxy", true) && !tty;
-  const ended = await stayAttached({ ...started, tty, stdin, signals });
+  const ended = await withTerminal({ tty, stdin, signals }, async (relay) => {
+    const started = await startContainer(engine, record, callerStreams({ stdin, tty }), options);
+    return stayAttached({ ...started, tty, stdin, relay });
+  });
   if (ended.type === "exited" && record.host.autoRemove)
     await removeContainer(engine, record, { volumes: true });
-  if (ended.type === "detached") return 0;
+  if (ended.type === "detached") return ended.code;
   return ended.type === "exited" ? ended.code : 125;
 }
 

@@ -105,6 +105,14 @@ function checkSettings(engine: Engine, record: ContainerRecord): void {
   });
 }
 
+/** As in Docker, a container that shares another's network shares its name, too. */
+function nameByNetwork(engine: Engine, record: ContainerRecord): void {
+  const [mode, owner] = record.host.networkMode.split(/:(.*)/s);
+  if (mode !== "container" || owner === undefined) return;
+  const { hostname, domainname } = engine.containers.find(owner).config;
+  Object.assign(record.config, { hostname, domainname });
+}
+
 /** -v makes a missing source; --mount has refused it before. */
 function makeBindSources(mounts: MountPoint[]): void {
   for (const { type, source } of mounts)
@@ -157,6 +165,7 @@ export function containerRecord(paths: Paths, id: string, request: CreateRequest
 export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
   const id = newId();
   const record = containerRecord(engine.paths, id, request);
+  nameByNetwork(engine, record);
   checkSettings(engine, record);
   const { image } = request;
   const { containers } = engine;

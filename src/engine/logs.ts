@@ -7,7 +7,7 @@ import { fstat } from "../os/metadata.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
-import { readState } from "../state/status.ts";
+import { hasMonitor, readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 
 export interface LogEntry {
@@ -136,7 +136,8 @@ async function* follow(
   try {
     for (;;) {
       // Asked before the last read: what it wrote before it ended is read then.
-      const running = readState(engine.paths, record.id).status === "running";
+      const running =
+        readState(engine.paths, record.id).status === "running" || hasMonitor(engine.paths, record.id);
       for (let entries = reader.next(fd); entries !== undefined; entries = reader.next(fd)) yield entries;
       const current = existsSync(files.log) ? openLog(files.log) : undefined;
       if (current !== undefined && fstat(current).ino !== fstat(fd).ino) {
@@ -155,7 +156,7 @@ async function* follow(
 
 /**
  * Entries in batches, oldest first.
- * @throws BockerError "unsupported" for a container without a log
+ * @throws BockerError "invalid" for a container without a log
  */
 export async function* readLogs(
   engine: Engine,
@@ -163,7 +164,7 @@ export async function* readLogs(
   query: LogQuery,
 ): AsyncGenerator<LogEntry[], void, void> {
   if (record.host.logDriver === "none")
-    throw new BockerError("unsupported", "configured logging driver does not support reading");
+    throw new BockerError("invalid", "configured logging driver does not support reading");
   const { log } = containerPaths(engine.paths, record.id);
   if (!existsSync(log)) return;
   const files = logFiles(log);

@@ -15,6 +15,7 @@ import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 import { type NetworkPlan, planNetwork, releaseNetwork } from "./network.ts";
 import { prepareStart, type StartOptions } from "./prepare.ts";
+import { awaitMonitor } from "./stop.ts";
 
 export interface Started {
   connection: MonitorConnection;
@@ -79,6 +80,7 @@ export async function startContainer(
   options: StartOptions,
 ): Promise<Started> {
   const files = containerPaths(engine.paths, record.id);
+  if (readState(engine.paths, record.id).status === "exited") await awaitMonitor(engine, record.id);
   const held = lock(engine.paths.locks, record.id);
   let network: NetworkPlan | undefined;
   try {

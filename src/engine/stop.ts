@@ -7,7 +7,7 @@ import { pidfdOpen, pidfdSendSignal, pollAsync } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
-import { processStart, readState } from "../state/status.ts";
+import { monitorPid, processStart, readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 
 const SIGKILL = 9;
@@ -93,6 +93,18 @@ export function killContainer(engine: Engine, record: ContainerRecord): Promise<
   return stopContainer(engine, record, SIGKILL, -1);
 }
 
+/** Waits until an ended container's monitor has written the last of the log and cleaned up. */
+export async function awaitMonitor(engine: Engine, id: string): Promise<void> {
+  const pid = monitorPid(engine.paths, id);
+  const pidfd = pid === undefined ? undefined : openProcess(pid);
+  if (pidfd === undefined) return;
+  try {
+    await ended(pidfd, -1);
+  } finally {
+    close(pidfd);
+  }
+}
+
 const WAIT_AGAIN_MS = 100;
 
 /** Waits until a container does not run, and tells the code it ended with; 0 for one that was never started. */
@@ -100,7 +112,10 @@ export async function waitContainer(engine: Engine, record: ContainerRecord): Pr
   const files = containerPaths(engine.paths, record.id);
   for (;;) {
     const state = readState(engine.paths, record.id);
-    if (state.status === "exited") return state.code;
+    if (state.status === "exited") {
+      await awaitMonitor(engine, record.id);
+      return state.code;
+    }
     if (state.status === "created") return 0;
     const connection = MonitorConnection.open(files.attach);
     const code = connection === undefined ? undefined : await exitCodeFrom(connection);

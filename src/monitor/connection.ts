@@ -93,6 +93,19 @@ export class MonitorConnection {
     return this.#closed ? undefined : this.receive();
   }
 
+  /** As next(), but "unread" when nobody reads the pipe or socket `output` any more. */
+  async nextWhileRead(output: number): Promise<MonitorEvent | "unread" | undefined> {
+    const [event = 0] = await pollAsync(
+      [
+        { fd: this.#fd, events: POLLIN },
+        { fd: output, events: 0 },
+      ],
+      -1,
+    );
+    if (event === 0) return "unread";
+    return this.#closed ? undefined : this.receive();
+  }
+
   /** Waits for an event, or for input on another descriptor, whichever is first. */
   async wait(input: number | undefined): Promise<"event" | "input"> {
     const watched = [{ fd: this.#fd, events: POLLIN }];

@@ -70,10 +70,14 @@ export function readState(paths: Paths, id: string): ContainerState {
   };
 }
 
-/** Whether the container's monitor is still there: it cleans up after the exit is recorded. */
-export function hasMonitor(paths: Paths, id: string): boolean {
+/** The container's monitor, while it is there: after the exit is recorded it ends the log and cleans up. */
+export function monitorPid(paths: Paths, id: string): number | undefined {
   const state = readJson<MonitorState>(containerPaths(paths, id).state);
-  return state !== undefined && isWatched(state);
+  return state !== undefined && isWatched(state) ? state.monitor : undefined;
+}
+
+export function hasMonitor(paths: Paths, id: string): boolean {
+  return monitorPid(paths, id) !== undefined;
 }
 
 /** When the container was started last; undefined when never. */

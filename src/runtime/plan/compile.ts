@@ -418,6 +418,8 @@ export function compileExec(context: {
       cgroup: context.cgroup.cloneSlot ?? NONE,
     },
     ...context.cgroup.container,
+    // By the host's procfs: the container may have mounted something over its own.
+    oomScore(context.process.oomScoreAdj),
     {
       op: "setns",
       phase: "container",
