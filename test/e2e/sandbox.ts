@@ -60,7 +60,10 @@ export class Sandbox {
     return stdout.replace(/\n$/, "");
   }
 
+  /** What a failed test has left running goes, too: it would outlive everything that knows of it. */
   remove(): void {
+    const left = this.bocker(["ps", "-aq"]).stdout.split("\n").filter(Boolean);
+    if (left.length > 0) this.bocker(["rm", "-f", "-v", ...left]);
     execFileSync("ip", ["netns", "del", this.netns]);
     rmSync(this.directory, { recursive: true, force: true });
   }
