@@ -163,6 +163,21 @@ function checkNames(values: FlagValues): void {
   resolvFile("", overrides, { ownNetwork: true });
 }
 
+/** What belongs to the network's owner cannot be given by who shares it (moby runconfig validateNetMode). */
+const NOT_SHARED: readonly (readonly [flag: string, what: string])[] = [
+  ["dns", "dns and the network mode"],
+  ["add-host", "custom host-to-IP mapping and the network mode"],
+  ["publish", "port publishing and the container type network mode"],
+  ["publish-all", "port publishing and the container type network mode"],
+  ["expose", "port exposing and the container type network mode"],
+];
+
+function refuseForSharedNetwork(values: FlagValues): void {
+  if (!networkMode(values).startsWith("container:")) return;
+  for (const [flag, what] of NOT_SHARED)
+    if (values.has(flag)) throw new BockerError("invalid", `conflicting options: ${what}`);
+}
+
 /** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
 export function createRequest(values: FlagValues, rootfs: string | undefined): Omit<CreateRequest, "image"> {
   const stopSignal = values.string("stop-signal");
@@ -174,11 +189,7 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
       "invalid",
       `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
     );
-  if (values.has("publish") && networkMode(values).startsWith("container:"))
-    throw new BockerError(
-      "invalid",
-      "conflicting options: port publishing and the container type network mode",
-    );
+  refuseForSharedNetwork(values);
   checkNames(values);
   return {
     name: values.string("name") ?? "",

@@ -222,3 +222,54 @@ test("bad ports and hosts are refused before anything is made", () => {
     expect([words, refused(...words).code]).toEqual([words, 125]);
   expect(sandbox.ok(["ps", "-aqf", "status=created"])).toBe("");
 });
+
+test("a free port of a range, a random one on one address, and one number for tcp and udp", () => {
+  const ports = (name: string) => sandbox.ok(["ps", "--format", "{{.Ports}}", "-f", `name=${name}`]);
+  const start = (name: string, ...words: string[]) =>
+    sandbox.ok(["run", "-d", "--name", name, ...words, "busybox", "sleep", "1000"]);
+  start("range-one", "-p", "9100-9101:91", "-p", "127.0.0.1::90");
+  start("range-two", "-p", "9100-9101:91", "-p", "8080:53/udp");
+  expect(ports("range-one")).toMatch(
+    /^0\.0\.0\.0:9100->91\/tcp, 127\.0\.0\.1:[1-9]\d+->90\/tcp$|^127\.0\.0\.1:[1-9]\d+->90\/tcp, 0\.0\.0\.0:9100->91\/tcp$/,
+  );
+  expect(ports("range-two")).toContain("0.0.0.0:9101->91/tcp");
+  expect(ports("range-two")).toContain("0.0.0.0:8080->53/udp");
+  const full = sandbox.bocker(["run", "--rm", "-p", "9100-9101:91", "busybox", "true"]);
+  expect([full.code, full.stderr]).toEqual([125, expect.stringContaining("port is already allocated")]);
+  const twice = sandbox.bocker(["run", "--rm", "-p", "9200:80", "-p", "9200:81", "busybox", "true"]);
+  expect([twice.code, twice.stderr]).toEqual([125, expect.stringContaining("address already in use")]);
+  // What failed holds none of its ports.
+  run("-p", "9200:80", "busybox", "true");
+  sandbox.ok(["rm", "-f", "range-one", "range-two"]);
+});
+
+test("one address of the host means that address only", () => {
+  const foreign = sandbox.bocker(["run", "--rm", "-p", "1.2.3.4:8500:80", "busybox", "true"]);
+  expect([foreign.code, foreign.stderr]).toEqual([
+    125,
+    expect.stringContaining("cannot assign requested address"),
+  ]);
+  expect(sandbox.bocker(["run", "--rm", "-p", "127.0.0.1:8080:80", "busybox", "true"]).stderr).toContain(
+    "Bind for 127.0.0.1:8080 failed: port is already allocated",
+  );
+});
+
+test.each([
+  [["--dns", "1.2.3.4"], "dns and the network mode"],
+  [["--add-host", "a:1.2.3.4"], "custom host-to-IP mapping and the network mode"],
+  [["-p", "80:80"], "port publishing and the container type network mode"],
+  [["-P"], "port publishing and the container type network mode"],
+  [["--expose", "80"], "port exposing and the container type network mode"],
+  [["-h", "other"], "hostname and the network mode"],
+])("%p does not go with another's network", (words, message) => {
+  const { code, stderr } = sandbox.bocker([
+    "run",
+    "--rm",
+    "--network",
+    "container:server",
+    ...words,
+    "busybox",
+    "true",
+  ]);
+  expect([code, stderr]).toEqual([125, expect.stringContaining(`conflicting options: ${message}`)]);
+});
