@@ -185,6 +185,9 @@ static void await_start(int error_read)
 	close_fd(error_read);
 }
 
+/* Held until the state file is there; -1 for sessions, which start nothing that could be taken for lost. */
+static int start_lock = -1;
+
 static void prepare(void)
 {
 	struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } ignore = {(void *)1, 0, 0, 0};
@@ -213,6 +216,9 @@ static void prepare(void)
 			context.slots[SLOT_INHERITED + i] = (int)(INHERITED_FD + i);
 		SYS(fcntl, INHERITED_FD + i, 2 /* F_SETFD */, 1);
 	}
+	/* Whoever holds the container's lock shares it: killed now, it must not look as if nobody were starting it. */
+	int lock = (int)(INHERITED_FD + monitor.config.inherited);
+	start_lock = SYS(fcntl, lock, 2 /* F_SETFD */, 1) < 0 ? -1 : lock;
 	if (plan.header->flags & PLAN_TIMINGS) {
 		long at = SYS(mmap, 0, (PLAN_MAX_OPS + 1) * 8, 3 /* PROT_READ|WRITE */, 0x21 /* MAP_SHARED|ANONYMOUS */, -1, 0);
 		context.times = at > 0 || at < -4095 ? (uint64_t *)at : NULL;
@@ -271,6 +277,7 @@ __attribute__((noreturn)) static void launcher_main(void)
 	if (directory >= 0)
 		write_state(directory);
 	close_fd(directory);
+	close_fd(start_lock); /* the state file speaks for the container from here on */
 	tell_started();
 	monitor_run(&monitor);
 }

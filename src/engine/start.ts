@@ -94,7 +94,9 @@ export async function startContainer(
     writeFileSync(files.started, "", { mode: 0o600 });
     const encoded = encodePlan(plan);
     options.mark?.("compile the plan");
-    const launched = launch(encoded, `bocker-monitor ${shortId(record.id)}`, network.inherited, (socket) => {
+    // The launcher keeps the lock until it has written the state: if we are killed, repair waits for that.
+    const inherited = held === undefined ? network.inherited : [...network.inherited, held.fd];
+    const launched = launch(encoded, `bocker-monitor ${shortId(record.id)}`, inherited, (socket) => {
       if (streams !== undefined) new MonitorConnection(socket).attach(streams, record.config.tty);
     });
     options.mark?.(LAUNCHED);

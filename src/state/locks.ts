@@ -5,6 +5,8 @@ import { AT_FDCWD, LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_RDWR } from "../os/co
 import { close, flock, openat } from "../os/files.ts";
 
 export interface Lock {
+  /** A process that inherits it holds the lock, too, until both have closed it. */
+  readonly fd: number;
   release(): void;
 }
 
@@ -20,5 +22,5 @@ export function lock(directory: string, id: string, wait = true): Lock | undefin
     close(fd);
     return undefined;
   }
-  return { release: () => close(fd) };
+  return { fd, release: () => close(fd) };
 }

@@ -193,3 +193,44 @@ test("a killed monitor takes its container along, and the next command says so",
   sandbox.ok(["start", "lost"]);
   sandbox.ok(["rm", "-f", "lost"]);
 });
+
+/** Monitors of containers that run in the sandbox: the state files name them. */
+function monitors(): number[] {
+  const directory = join(sandbox.run, "containers");
+  return readdirSync(directory).flatMap((id) => {
+    try {
+      return [Number(JSON.parse(readFileSync(join(directory, id, "state"), "utf8")).monitor)];
+    } catch {
+      return []; // It has not started yet, or has just ended.
+    }
+  });
+}
+
+test("clients and monitors killed at any moment: the next command repairs, and says so", async () => {
+  const before = await quiet();
+  const said: string[] = [];
+  for (let at = 0; at < 20; at++) {
+    const child = start(11500 + at, "busybox", "sleep", "1000");
+    await Bun.sleep(at * 4);
+    child.kill("SIGKILL");
+    await ended(child);
+    // A launcher whose client has gone may still be on its way to a container.
+    for (let round = 0; round < 4; round++) {
+      for (const pid of monitors())
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch {
+          // Ended by itself.
+        }
+      // At once: what the dying hold is still held.
+      said.push(sandbox.bocker(["ps", "-a"]).stderr);
+      await Bun.sleep(round * 20);
+    }
+  }
+  expect(said.join("")).toContain("bocker: repaired: ");
+  for (const id of sandbox.ok(["ps", "-aq"]).split("\n").filter(Boolean)) sandbox.ok(["rm", "-f", "-v", id]);
+  expect(await settled(before)).toEqual(before);
+  expect(cgroups(idsBetween(11500, 11520))).toEqual([]);
+  expect(sandbox.bocker(["ps"]).stderr).toBe("");
+  sandbox.ok(["run", "--rm", "-p", "11500:80", "-v", "data:/data", "-m", "32m", "busybox", "true"]);
+});

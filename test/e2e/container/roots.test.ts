@@ -80,6 +80,22 @@ describe.skipIf(reason !== undefined)("a Debian root", () => {
     expect(stdout).toBe("own\nown\n");
   });
 
+  test("apt knows its sources, installs nothing when asked for nothing, and asks dpkg", () => {
+    const { code, stdout } = run(
+      "apt-cache policy dpkg | head -n 2; apt-get install -y -qq && echo nothing; dpkg -l | grep -c ^ii; dpkg --audit | wc -l",
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^dpkg:\n +Installed: \d.*\nnothing\n[1-9]\d+\n0\n$/);
+  });
+
+  test("users are made, and su becomes them", () => {
+    const { code, stdout, stderr } = run(
+      "useradd -m -s /bin/sh newcomer && su - newcomer -c 'id -un; pwd; touch mine && stat -c %U mine; grep CapEff /proc/self/status; cat /etc/shadow'",
+    );
+    expect(stdout).toBe("newcomer\n/home/newcomer\nnewcomer\nCapEff:\t0000000000000000\n");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("Permission denied")]);
+  });
+
   test("its users and set-uid programs work", () => {
     const whoami = sandbox.bocker([
       "run",
