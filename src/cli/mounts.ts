@@ -144,9 +144,9 @@ export function parseMount(text: string): MountPoint {
       "usage",
       `invalid argument ${JSON.stringify(text)} for "--mount" flag: target is required`,
     );
-  checkFields(type, fields, text);
   const mount = point(type, target);
   for (const [key, value] of fields) applyField(mount, key, value, text);
+  checkFields(type, fields, text);
   if (type === "bind" && !existsSync(mount.source))
     throw new BockerError(
       "invalid",
