@@ -60,7 +60,10 @@ export class Sandbox {
     return stdout.replace(/\n$/, "");
   }
 
+  /** A test that failed may have left a container that writes without end: none outlives its sandbox. */
   remove(): void {
+    const left = this.bocker(["ps", "-aq"]).stdout.split("\n").filter(Boolean);
+    if (left.length > 0) this.bocker(["rm", "-f", "-v", ...left]);
     execFileSync("ip", ["netns", "del", this.netns]);
     rmSync(this.directory, { recursive: true, force: true });
   }
