@@ -249,7 +249,9 @@ __attribute__((noreturn)) static void launcher_main(void)
 	context.sync_write = pipes[1];
 	log_open(&monitor.log, config->log_path, config->log_max_size, config->log_max_files);
 	/* The engine's own attachment lies in the socket already; taken first, so that no output is missed. */
-	client_message(&monitor, client_add(&monitor, CONTROL_FD));
+	struct client *first = client_add(&monitor, CONTROL_FD);
+	client_message(&monitor, first);
+	first->waits = first->out[0] >= 0;
 	long e = plan_run_phase(&context, PHASE_HOST, &failed);
 	if (e >= 0 && context.result == 0) /* OP_CLONE, the phase's last, returned twice */
 		run_container(pipes, console[1]);

@@ -300,7 +300,7 @@ void monitor_run(struct monitor *m)
 	int heard = 0;
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		client_tell(m, &m->clients[i], &ended, sizeof(ended));
-		heard |= i == 0 && m->clients[0].socket >= 0;
+		heard |= m->clients[i].waits && m->clients[i].socket >= 0;
 	}
 	plan_run_cleanup(m->context);
 	for (int i = 0; i < MAX_CLIENTS; i++)

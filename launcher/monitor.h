@@ -54,6 +54,7 @@ struct client {
 	int in, out[2];	  /* its descriptors: stdin, stdout, stderr; -1: not attached */
 	size_t done[2];	  /* bytes of the stream's current chunk that it has */
 	int no_detach;
+	int waits;	  /* was attached from the start: it removes what is to be removed */
 	size_t matched;	  /* bytes of the detach sequence seen */
 };
 struct stream {

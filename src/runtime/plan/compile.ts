@@ -279,6 +279,8 @@ const HOLD_NAMESPACES: Operation = {
   why: "its teardown then happens after the exit was reported, not before",
   slot: SLOT_MNTNS,
   name: "mnt",
+  // A program that is quick has ended by now; a zombie has no namespaces, and there is nothing to hold.
+  tolerate: ENOENT,
 };
 
 /** The plan of a container's start. */
