@@ -11,6 +11,7 @@ import type { Path } from "./native.ts";
 import { SystemError } from "./system-error.ts";
 import { walkTree } from "./tree-walk.ts";
 
+const ENOENT = 2;
 const EXDEV = 18;
 
 /** Removes everything in the directory `fd`, which itself stays. */
@@ -21,8 +22,11 @@ export function emptyDirectory(fd: number): void {
       unlinkat(step.dirfd, step.name, AT_REMOVEDIR);
     } else if (!step.isDirectory) {
       unlinkat(step.dirfd, step.name);
-    } else if (statatIfExists(step.dirfd, step.name)?.dev !== dev) {
-      throw new SystemError(EXDEV, "unlinkat", step.path);
+    } else {
+      const found = statatIfExists(step.dirfd, step.name);
+      // Another process removes the same tree.
+      if (found === undefined) throw new SystemError(ENOENT, "unlinkat", step.path);
+      if (found.dev !== dev) throw new SystemError(EXDEV, "unlinkat", step.path);
     }
   }
 }

@@ -30,9 +30,20 @@ function inTrash(paths: Paths, action: (trash: number) => void): void {
   withFd(trash, () => action(trash));
 }
 
+/** False when another process is deleting the same tree: then that one ends it. */
+function removeUnlessGone(trash: number, name: string | Uint8Array): boolean {
+  try {
+    removeTree(trash, name);
+    return true;
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT", "ENOTEMPTY")) throw error;
+    return false;
+  }
+}
+
 /** Deletes what `discard` moved away under this name. */
 export function deleteDiscarded(paths: Paths, name: string): void {
-  inTrash(paths, (trash) => removeTree(trash, name));
+  inTrash(paths, (trash) => removeUnlessGone(trash, name));
 }
 
 /** Deletes everything that has been moved out of sight, by whomever: nothing refers to it. How many trees. */
@@ -40,13 +51,7 @@ export function sweepTrash(paths: Paths): number {
   let swept = 0;
   inTrash(paths, (trash) => {
     for (const { name } of readDirectory(trash)) {
-      try {
-        removeTree(trash, name);
-        swept++;
-      } catch (error) {
-        // Another process deletes the same tree.
-        if (!isSystemError(error, "ENOENT", "ENOTEMPTY")) throw error;
-      }
+      if (removeUnlessGone(trash, name)) swept++;
     }
   });
   return swept;
