@@ -58,9 +58,23 @@ static int own_descriptor(int fd, int flags)
 	return mine;
 }
 
-static void attach(struct client *c, unsigned wanted, const int *fds, size_t count)
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close_fd(fds[i]);
+}
+
+void client_attach(struct client *c, unsigned wanted, const int *fds, size_t count)
 {
 	size_t used = 0;
+	/* Once: the descriptors of another time would take the place of those that are watched already. */
+	if (c->attached)
+		wanted = 0;
+	c->attached = 1;
+	if (!wanted) {
+		close_all(fds, count);
+		return;
+	}
 	c->no_detach = !!(wanted & 8);
 	if (wanted & 1 && used < count)
 		c->in = own_descriptor(fds[used++], O_RDONLY);
@@ -68,24 +82,34 @@ static void attach(struct client *c, unsigned wanted, const int *fds, size_t cou
 		c->out[0] = own_descriptor(fds[used++], O_WRONLY);
 	if (wanted & 4 && used < count)
 		c->out[1] = own_descriptor(fds[used++], O_WRONLY);
-	while (used < count)
-		close_fd(fds[used++]);
+	close_all(fds + used, count - used);
+}
+
+void input_close(struct monitor *m)
+{
+	if (!(m->config.flags & MONITOR_TTY)) /* a pty is also where the output comes from */
+		close_fd(m->stdin_fd);
+	m->stdin_fd = -1;
+	m->input_at = m->input_length = 0;
 }
 
 void client_input_end(struct monitor *m, struct client *c)
 {
 	close_fd(c->in);
 	c->in = -1;
-	if (m->config.flags & MONITOR_STDIN_ONCE && !(m->config.flags & MONITOR_TTY) && m->input_at == m->input_length) {
-		close_fd(m->stdin_fd);
-		m->stdin_fd = -1;
-	} else if (m->config.flags & MONITOR_STDIN_ONCE && !(m->config.flags & MONITOR_TTY)) {
+	if (!(m->config.flags & MONITOR_STDIN_ONCE) || m->config.flags & MONITOR_TTY)
+		return;
+	if (m->input_at == m->input_length)
+		input_close(m);
+	else
 		m->config.flags |= 1u << 31; /* close when the rest is written */
-	}
 }
 
 static void queue_input(struct monitor *m, const unsigned char *bytes, size_t n)
 {
+	/* Kept for nobody, it would keep the monitor from reading what else its clients say. */
+	if (m->stdin_fd < 0)
+		return;
 	if (m->input_at == m->input_length)
 		m->input_at = m->input_length = 0;
 	if (n > sizeof(m->input) - m->input_length)
@@ -130,15 +154,16 @@ void client_message(struct monitor *m, struct client *c)
 	}
 	size_t count = header.controllen >= 16 && control.type == 1 && control.length >= 16 ? (control.length - 16) / 4 : 0;
 	if (message[0] == 'A' && n >= 2) {
-		attach(c, message[1], control.fds, count);
+		client_attach(c, message[1], control.fds, count);
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		close_fd(control.fds[i]);
+	close_all(control.fds, count);
 	if (message[0] == 'D') {
 		client_input(m, c, message + 1, (size_t)n - 1);
 	} else if (message[0] == 'E') {
 		client_input_end(m, c);
+	} else if (message[0] == 'G') {
+		m->hurried = 1;
 	} else if (message[0] == 'R' && n >= 5 && m->config.flags & MONITOR_TTY && m->streams[0].fd >= 0) {
 		unsigned short size[4] = {(unsigned short)(message[1] | message[2] << 8),
 					  (unsigned short)(message[3] | message[4] << 8), 0, 0};

@@ -51,8 +51,14 @@ static void rotate(struct log *log)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 	struct text f = {from, sizeof(from), 0, 0}, t = {to, sizeof(to), 0, 0};
+	uint64_t last = 0; /* the number that nothing has yet, or the oldest: so many files are kept as are wanted or there */
 	close_fd(log->fd);
-	for (uint64_t i = log->max_files > 1 ? log->max_files - 1 : 0; i >= 1; i--) {
+	while (last + 1 < log->max_files) {
+		numbered(&f, log->path, ++last);
+		if (SYS(faccessat, AT_FDCWD, from, 0) < 0)
+			break;
+	}
+	for (uint64_t i = last; i >= 1; i--) {
 		numbered(&f, log->path, i - 1);
 		numbered(&t, log->path, i);
 		SYS(renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
@@ -109,6 +115,25 @@ static int plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
+/* A full disk costs whole entries, never a part of one that would spoil the next, and never the container. */
+static void append(struct log *log, const char *entry, size_t n)
+{
+	struct statx st;
+	size_t done = 0;
+	while (done < n) {
+		long e = SYS(write, log->fd, entry + done, n - done);
+		if (e == -EINTR)
+			continue;
+		if (e < 0)
+			break;
+		done += (size_t)e;
+	}
+	if (done == n)
+		log->size += n;
+	else if (done && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0 && st.stx_size >= done)
+		SYS(ftruncate, log->fd, st.stx_size - done);
+}
+
 static void write_entry(struct log *log, const unsigned char *bytes, size_t n, const char *stream)
 {
 	static char buffer[LOG_LINE * 6 + 256];
@@ -134,9 +159,7 @@ static void write_entry(struct log *log, const unsigned char *bytes, size_t n, c
 	text_add(&t, "\"}\n");
 	if (log->max_size && log->size + t.length > log->max_size && log->size)
 		rotate(log);
-	/* A full disk costs log lines, never the container. */
-	if (write_all(log->fd, buffer, t.length) >= 0)
-		log->size += t.length;
+	append(log, buffer, t.length);
 }
 
 /* A cut at LOG_LINE bytes must not split a character: how many bytes to hold back. */

@@ -1,24 +1,21 @@
 /*
- * bocker-launcher: carries out a plan (file descriptor 4), reports to the engine (3), and stays as the
- * container's monitor. It decides nothing.
+ * bocker-launcher: carries out the plan that the engine sends over file descriptor 3, reports there, and
+ * stays as the container's monitor. It decides nothing.
  */
 #include "monitor.h"
+#include <linux/wait.h>
 
 #define CONTROL_FD 3
-#define PLAN_FD 4
-#define INHERITED_FD 5
 #define AF_UNIX 1
 #define SOCK_SEQPACKET_CLOEXEC (5 | 02000000)
 #define SIGPIPE_NUMBER 13
+#define PID_MAX (1u << 22) /* the kernel's own limit */
+#define PART_MAX (256u << 10) /* bytes; a packet of the engine's is smaller */
+#define PART_DESCRIPTORS 64
 
 static struct plan plan;
 static struct context context;
 static struct monitor monitor;
-
-struct __attribute__((packed)) failure {
-	uint32_t index;
-	int32_t error;
-};
 
 static void tell_engine(const void *message, size_t n)
 {
@@ -33,9 +30,9 @@ __attribute__((noreturn)) static void fail(uint32_t index, long error)
 		SYS(wait4, context.result, 0, 0, 0);
 	}
 	/* A failed start leaves nothing: undone first, reported then. */
-	plan_run_cleanup(&context);
+	plan_run_phase(&context, PHASE_CLEANUP);
 	if (monitor.config.run_directory && monitor.config.run_directory[0] && !(monitor.config.flags & MONITOR_SESSION)) {
-		static const char *const names[] = {"/attach", "/state"};
+		static const char *const names[] = {"/attach", "/state.tmp"};
 		for (size_t i = 0; i < LENGTH(names); i++) {
 			char path[PATH_MAX];
 			struct text t = {path, sizeof(path), 0, 0};
@@ -79,70 +76,6 @@ static long make_stdio(int theirs[3])
 	return 0;
 }
 
-static long start_time(long pid, char *buffer, size_t size)
-{
-	char path[32];
-	struct text t = {path, sizeof(path), 0, 0};
-	text_add(&t, "/proc/");
-	text_add_number(&t, (unsigned long)pid);
-	text_add(&t, "/stat");
-	long n = read_small_file(path, buffer, size);
-	/* Field 22; the name in field 2 may contain anything, so count from the last ')'. */
-	long at = n;
-	while (at > 0 && buffer[at] != ')')
-		at--;
-	long value = 0;
-	for (int field = 2; at < n && field < 22; at++)
-		field += buffer[at] == ' ';
-	while (at < n && buffer[at] >= '0' && buffer[at] <= '9')
-		value = value * 10 + (buffer[at++] - '0');
-	return value;
-}
-
-static void write_state(int directory)
-{
-	char buffer[1024], content[256];
-	struct text t = {content, sizeof(content), 0, 0};
-	long self = SYS(getpid);
-	text_add(&t, "{\"pid\":");
-	text_add_number(&t, (unsigned long)context.result);
-	text_add(&t, ",\"pidStart\":");
-	text_add_number(&t, (unsigned long)start_time(context.result, buffer, sizeof(buffer)));
-	text_add(&t, ",\"monitor\":");
-	text_add_number(&t, (unsigned long)self);
-	text_add(&t, ",\"monitorStart\":");
-	text_add_number(&t, (unsigned long)start_time(self, buffer, sizeof(buffer)));
-	text_add(&t, ",\"started\":\"");
-	text_add_time(&t, now_ns(0));
-	text_add(&t, "\"}\n");
-	int fd = open_at(directory, "state.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write_all(fd, content, t.length) < 0)
-		return;
-	close_fd(fd);
-	SYS(renameat2, directory, "state.tmp", directory, "state", 0);
-}
-
-/* The socket's address goes through the directory's descriptor: sun_path holds 108 bytes only. */
-static int listen_in(int directory)
-{
-	struct { uint16_t family; char path[108]; } address = {AF_UNIX, {0}};
-	struct text t = {address.path, sizeof(address.path), 0, 0};
-	text_add(&t, "/proc/self/fd/");
-	text_add_number(&t, (unsigned long)directory);
-	text_add(&t, "/attach");
-	SYS(unlinkat, directory, "attach", 0);
-	int fd = (int)SYS(socket, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0);
-	SYS(umask, 0177);
-	long e = SYS(bind, fd, &address, sizeof(address));
-	SYS(umask, 022);
-	if (e >= 0)
-		e = SYS(listen, fd, 16);
-	if (e >= 0)
-		return fd;
-	close_fd(fd);
-	return (int)e;
-}
-
 static int receive_descriptor(int socket)
 {
 	char byte;
@@ -154,9 +87,27 @@ static int receive_descriptor(int socket)
 	return n == 1 && message.controllen >= 20 ? control.fd : -EPIPE;
 }
 
+/* One operation of the container's init after the other, as they come. Returns only the failed one's error. */
+static long run_inside(uint32_t *index)
+{
+	for (;;) {
+		for (; *index < plan.count; ++*index) {
+			long e = plan.ops[*index]->phase == PHASE_CONTAINER ? plan_run(&context, *index) : 0;
+			if (e < 0)
+				return e;
+		}
+		if (plan.complete)
+			return -ENOEXEC; /* the last operation is exec */
+		long e = sync_next(&context);
+		if (e >= 0)
+			e = plan_take(&plan);
+		if (e < 0)
+			return e;
+	}
+}
+
 __attribute__((noreturn)) static void run_container(int pipes[4], int console)
 {
-	struct failure failure = {0, 0};
 	uint32_t index = 0;
 	struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } standard = {0, 0, 0, 0};
 	close_fd(pipes[1]);
@@ -166,27 +117,117 @@ __attribute__((noreturn)) static void run_container(int pipes[4], int console)
 	context.error_write = pipes[3];
 	context.console_socket = console;
 	SYS(rt_sigaction, SIGPIPE_NUMBER, &standard, 0, 8);
-	failure.error = (int32_t)-plan_run_phase(&context, PHASE_CONTAINER, &index);
-	failure.index = index;
+	int32_t error = (int32_t)-run_inside(&index);
+	struct failure failure = {index, error};
 	write_all(context.error_write, &failure, sizeof(failure));
 	exit_now(127);
 }
 
-/* Waits until the container's init has executed its program, or has said why not. */
-static void await_start(int error_read)
+/* A pidfd of a child of the monitor's; other processes, and ids that kill(2) reads as "all", are none. */
+static int open_child(uint32_t pid)
+{
+	if (pid == 0 || pid > PID_MAX)
+		return -EPROTO;
+	/* Nobody else can have a child's id: the monitor has not waited for it. */
+	int pidfd = (int)SYS(pidfd_open, pid, 0);
+	long e = pidfd < 0 ? pidfd : SYS(waitid, P_PIDFD, pidfd, 0, WNOHANG | WNOWAIT | WEXITED, 0);
+	if (e >= 0)
+		return pidfd;
+	close_fd(pidfd);
+	return (int)e;
+}
+
+/* The container's process has ended, and left its place to this child of the monitor's. */
+static void take_successor(uint32_t pid)
+{
+	while (SYS(wait4, context.result, 0, 0, 0) == -EINTR)
+		;
+	close_fd(context.pidfd);
+	context.result = -1; /* what is waited for is not killed any more */
+	context.pidfd = open_child(pid);
+	if (context.pidfd < 0)
+		fail(UINT32_MAX, context.pidfd);
+	context.result = pid;
+}
+
+/* Waits for what the container's init says: 1 that it has come so far, 0 that it has executed its program. */
+static int await_container(int error_read)
 {
 	struct failure failure;
 	long n;
-	do
-		n = SYS(read, error_read, &failure, sizeof(failure));
-	while (n == -EINTR);
-	if (n == sizeof(failure))
+	for (;;) {
+		do
+			n = SYS(read, error_read, &failure, sizeof(failure));
+		while (n == -EINTR);
+		if (n != sizeof(failure))
+			return 0;
+		if (failure.error != FAILURE_SUCCEEDED)
+			break;
+		take_successor(failure.index);
+	}
+	if (failure.error)
 		fail(failure.index, -failure.error);
-	close_fd(error_read);
+	return 1;
 }
 
 /* Held until the state file is there; -1 for sessions, which start nothing that could be taken for lost. */
 static int start_lock = -1;
+static struct client *first;
+static int next_slot = SLOT_INHERITED;
+
+static void take_descriptors(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (monitor.config.flags & MONITOR_LOCKED && start_lock < 0) {
+			start_lock = fds[i];
+			continue;
+		}
+		/* More than there are slots for are sockets of host ports, which no operation names. */
+		if (next_slot < PLAN_SLOTS)
+			context.slots[next_slot++] = fds[i];
+		if (context.held_count == HELD_MAX)
+			fail(UINT32_MAX, -EMFILE);
+		context.held[context.held_count++] = fds[i];
+	}
+}
+
+/*
+ * Reads one packet: a part of the plan (P), or the engine's own attachment (A), which comes before the plan, so
+ * that no output is missed. An engine that hangs up before the plan is complete has changed its mind.
+ */
+static void receive_part(void)
+{
+	unsigned char head[8] = {0};
+	struct { uint64_t length; int level, type; int fds[PART_DESCRIPTORS]; } control;
+	struct iovec data[2] = {{head, sizeof(head)}, {plan.base + plan.length, PART_MAX}};
+	struct { void *name; int namelen, pad; struct iovec *iov; uint64_t iovlen; void *control; uint64_t controllen;
+		int flags; } message = {0, 0, 0, data, 2, &control, sizeof(control), 0};
+	if (plan.length > PLAN_MAX_BYTES - PART_MAX)
+		fail(UINT32_MAX, -E2BIG);
+	long n;
+	do
+		n = SYS(recvmsg, CONTROL_FD, &message, 0x40000000 /* MSG_CMSG_CLOEXEC */);
+	while (n == -EINTR);
+	if (n < 2 || message.flags & 0x28 /* MSG_TRUNC | MSG_CTRUNC */)
+		fail(UINT32_MAX, n < 0 ? n : n == 0 ? -ECANCELED : -EINVAL);
+	size_t count = message.controllen >= 16 && control.type == 1 && control.length >= 16 ? (control.length - 16) / 4 : 0;
+	if (head[0] == 'A') {
+		client_attach(first, head[1], control.fds, count);
+		first->waits = first->out[0] >= 0;
+		return;
+	}
+	if (head[0] != 'P' || n < 8)
+		fail(UINT32_MAX, -EINVAL);
+	int is_first = !plan.length;
+	plan.length += (size_t)n - 8;
+	plan.complete = head[1] & 1;
+	long e = plan_index(&plan);
+	if (e >= 0 && is_first)
+		e = monitor_config_read(&monitor.config, &plan);
+	if (e < 0)
+		fail(UINT32_MAX, e);
+	take_descriptors(control.fds, count);
+}
 
 static void prepare(void)
 {
@@ -204,22 +245,13 @@ static void prepare(void)
 		monitor.clients[i] = (struct client){.socket = -1, .in = -1, .out = {-1, -1}};
 	monitor.context = &context;
 	monitor.listener = -1;
-	long e = plan_load(&plan, PLAN_FD);
-	if (e >= 0)
-		e = monitor_config_read(&monitor.config, &plan);
+	long e = plan_begin(&plan);
 	if (e < 0)
 		fail(UINT32_MAX, e);
-	close_fd(PLAN_FD);
-	/* More than there are slots for are host ports, which only need to be held. */
-	for (uint64_t i = 0; i < monitor.config.inherited; i++) {
-		if (SLOT_INHERITED + i < PLAN_SLOTS)
-			context.slots[SLOT_INHERITED + i] = (int)(INHERITED_FD + i);
-		SYS(fcntl, INHERITED_FD + i, 2 /* F_SETFD */, 1);
-	}
-	/* Whoever holds the container's lock shares it: killed now, it must not look as if nobody were starting it. */
-	int lock = (int)(INHERITED_FD + monitor.config.inherited);
-	start_lock = SYS(fcntl, lock, 2 /* F_SETFD */, 1) < 0 ? -1 : lock;
-	if (plan.header->flags & PLAN_TIMINGS) {
+	first = client_add(&monitor, CONTROL_FD);
+	while (!plan.length)
+		receive_part();
+	if (plan_header(&plan)->flags & PLAN_TIMINGS) {
 		long at = SYS(mmap, 0, (PLAN_MAX_OPS + 1) * 8, 3 /* PROT_READ|WRITE */, 0x21 /* MAP_SHARED|ANONYMOUS */, -1, 0);
 		context.times = at > 0 || at < -4095 ? (uint64_t *)at : NULL;
 	}
@@ -228,18 +260,90 @@ static void prepare(void)
 static void tell_started(void)
 {
 	struct __attribute__((packed)) { char type; uint32_t pid; } started = {'S', (uint32_t)context.result};
-	static struct { uint64_t type; uint64_t times[PLAN_MAX_OPS]; } timings = {'T', {0}};
+	static struct { uint64_t type; uint64_t times[PLAN_MAX_OPS]; } timings; /* zeroed, not in the binary */
 	if (context.times) {
+		timings.type = 'T';
 		memcpy(timings.times, context.times, plan.count * 8);
 		tell_engine(&timings, 8 + plan.count * 8);
 	}
 	tell_engine(&started, sizeof(started));
 }
 
+static int pipes[4], console[2] = {-1, -1}, run_directory = -1;
+
+/* The container's process is there; it does its part while the monitor does its own. */
+static void after_clone(void)
+{
+	struct monitor_config *config = &monitor.config;
+	close_fd(pipes[0]);
+	close_fd(pipes[3]);
+	close_fd(console[1]);
+	for (int i = 0; i < 3; i++)
+		close_fd(context.stdio[i]);
+	if (config->run_directory[0] && !(config->flags & MONITOR_SESSION)) {
+		run_directory = open_at(AT_FDCWD, config->run_directory, O_RDONLY | O_DIRECTORY, 0);
+		monitor.listener = run_directory < 0 ? run_directory : state_listen(run_directory);
+		if (run_directory >= 0)
+			state_prepare(run_directory, context.result);
+	}
+}
+
+/* One operation of the monitor's. Returns in the container's process, too, but only to become it. */
+static void run_outside(uint32_t index)
+{
+	const struct op *op = plan.ops[index];
+	if (op->phase != PHASE_HOST && op->phase != PHASE_HOST_AFTER)
+		return;
+	if (op->code == OP_CLONE && !plan.complete) {
+		long e = plan_share(&plan);
+		if (e < 0)
+			fail(index, e);
+	}
+	if (op->code == OP_WAIT && !await_container(pipes[2]))
+		fail(index, -EPIPE);
+	long before = context.result;
+	long e = plan_run(&context, index);
+	if (e < 0) {
+		/* What was to be done to a process that is gone: then it has said why it went. */
+		struct pollfd said = {pipes[2], POLLIN, 0};
+		struct __kernel_timespec now = {0, 0};
+		if (op->phase == PHASE_HOST_AFTER && SYS(ppoll, &said, 1, &now, 0, 0) > 0)
+			await_container(pipes[2]);
+		fail(index, e);
+	}
+	/* A clone that was refused, and whose refusal does not count, has made no process. */
+	if (op->code != OP_CLONE || context.result == before)
+		return;
+	if (context.result == 0)
+		run_container(pipes, console[1]);
+	after_clone();
+}
+
+/* Does what the plan says, as it comes, until the container's program runs. */
+static void start_container(void)
+{
+	static const char more = SYNC_MORE;
+	for (uint32_t next = 0;;) {
+		while (next < plan.count)
+			run_outside(next++);
+		if (plan.complete)
+			break;
+		receive_part();
+		if (plan.handover) {
+			plan_give(&plan);
+			SYS(write, context.sync_write, &more, 1);
+		}
+	}
+	plan_unshare(&plan);
+	if (context.result < 0)
+		fail(UINT32_MAX, -EINVAL);
+	if (await_container(pipes[2]))
+		fail(UINT32_MAX, -EPROTO);
+	close_fd(pipes[2]);
+}
+
 __attribute__((noreturn)) static void launcher_main(void)
 {
-	int pipes[4], console[2] = {-1, -1}, directory = -1;
-	uint32_t failed = 0;
 	prepare();
 	struct monitor_config *config = &monitor.config;
 	if (SYS(pipe2, pipes, O_CLOEXEC) < 0 || SYS(pipe2, pipes + 2, O_CLOEXEC) < 0 || make_stdio(context.stdio) < 0)
@@ -248,27 +352,8 @@ __attribute__((noreturn)) static void launcher_main(void)
 		SYS(socketpair, AF_UNIX, 1 | 02000000, 0, console);
 	context.sync_write = pipes[1];
 	log_open(&monitor.log, config->log_path, config->log_max_size, config->log_max_files);
-	/* The engine's own attachment lies in the socket already; taken first, so that no output is missed. */
-	struct client *first = client_add(&monitor, CONTROL_FD);
-	client_message(&monitor, first);
-	first->waits = first->out[0] >= 0;
-	long e = plan_run_phase(&context, PHASE_HOST, &failed);
-	if (e >= 0 && context.result == 0) /* OP_CLONE, the phase's last, returned twice */
-		run_container(pipes, console[1]);
-	close_fd(pipes[0]);
-	close_fd(pipes[3]);
-	close_fd(console[1]);
-	for (int i = 0; i < 3; i++)
-		close_fd(context.stdio[i]);
-	if (e >= 0 && config->run_directory[0] && !(config->flags & MONITOR_SESSION)) {
-		directory = open_at(AT_FDCWD, config->run_directory, O_RDONLY | O_DIRECTORY, 0);
-		monitor.listener = directory < 0 ? directory : listen_in(directory);
-	}
-	if (e >= 0)
-		e = plan_run_phase(&context, PHASE_HOST_AFTER, &failed);
-	if (e < 0)
-		fail(failed, e);
-	await_start(pipes[2]);
+	start_container();
+	context.started = now_ns(1);
 	if (config->flags & MONITOR_TTY) {
 		int pty = receive_descriptor(console[0]);
 		monitor.streams[0].fd = pty;
@@ -276,9 +361,10 @@ __attribute__((noreturn)) static void launcher_main(void)
 		SYS(fcntl, pty, F_SETFL, O_NONBLOCK | O_RDWR);
 		close_fd(console[0]);
 	}
-	if (directory >= 0)
-		write_state(directory);
-	close_fd(directory);
+	if (run_directory >= 0)
+		state_publish(run_directory);
+	close_fd(run_directory);
+	plan_run_phase(&context, PHASE_STARTED);
 	close_fd(start_lock); /* the state file speaks for the container from here on */
 	tell_started();
 	monitor_run(&monitor);
@@ -290,7 +376,9 @@ void launcher_start(void)
 	launcher_main();
 }
 
-#if defined(__x86_64__)
+#if defined(SYSTEM_CALLS_ELSEWHERE)
+/* The fuzzer's program has a beginning of its own. */
+#elif defined(__x86_64__)
 __asm__(".globl _start\n_start: xor %ebp,%ebp\n and $-16,%rsp\n call launcher_start\n hlt\n");
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start: mov x29,#0\n mov x30,#0\n mov x0,sp\n and sp,x0,#-16\n bl launcher_start\n");

@@ -2,6 +2,7 @@
 
 #define SOCK_SEQPACKET_CLOEXEC (5 | 02000000)
 #define DRAIN_NS 2000000000u
+#define REMOVAL_SECONDS 2
 
 long monitor_config_read(struct monitor_config *m, const struct plan *plan)
 {
@@ -14,7 +15,7 @@ long monitor_config_read(struct monitor_config *m, const struct plan *plan)
 	m->run_directory = arg_bytes(&a, NULL);
 	m->oom_path = arg_bytes(&a, NULL);
 	m->detach_keys = arg_bytes(&a, &m->detach_length);
-	m->inherited = arg_int(&a);
+	m->discard_path = arg_bytes(&a, NULL);
 	const char **lists[] = {m->cleanup_argv, m->cleanup_envp};
 	size_t rooms[] = {LENGTH(m->cleanup_argv), LENGTH(m->cleanup_envp)};
 	for (int l = 0; l < 2; l++) {
@@ -91,10 +92,11 @@ static void reap(struct monitor *m)
 	m->ended = 1;
 	m->exit_code = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 	m->oom = out_of_memory(m->config.oom_path);
-	if (!(m->config.flags & MONITOR_TTY)) /* a pty is also where the last output still comes from */
-		close_fd(m->stdin_fd);
-	m->stdin_fd = -1;
+	input_close(m);
 	record_exit(m);
+	m->context->exit_code = m->exit_code;
+	m->context->oom = m->oom;
+	plan_run_phase(m->context, PHASE_ENDED);
 }
 
 static int delivered(struct monitor *m, int stream)
@@ -120,7 +122,7 @@ static void read_stream(struct monitor *m, int index)
 		return;
 	if (n <= 0) { /* a pty ends with EIO */
 		if (s->fd == m->stdin_fd)
-			m->stdin_fd = -1;
+			input_close(m);
 		close_fd(s->fd);
 		s->fd = -1;
 		s->length = 0;
@@ -145,19 +147,16 @@ static void write_input(struct monitor *m)
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) { /* nobody reads any more */
-			m->input_at = m->input_length;
-			if (!(m->config.flags & MONITOR_TTY)) {
-				close_fd(m->stdin_fd);
-				m->stdin_fd = -1;
-			}
+			if (m->config.flags & MONITOR_TTY)
+				m->input_at = m->input_length;
+			else
+				input_close(m);
 			return;
 		}
 		m->input_at += (size_t)n;
 	}
-	if (m->config.flags & 1u << 31) {
-		close_fd(m->stdin_fd);
-		m->stdin_fd = -1;
-	}
+	if (m->config.flags & 1u << 31)
+		input_close(m);
 }
 
 struct watch {
@@ -267,6 +266,20 @@ static int open_streams(struct monitor *m)
 	return m->streams[0].fd >= 0 || m->streams[1].fd >= 0 || m->streams[0].length || m->streams[1].length;
 }
 
+/* What nobody waits for is not delivered; a client that has not had all of it gets no more, rather than a hole. */
+static void give_up_delivery(struct monitor *m)
+{
+	for (int i = 0; i < MAX_CLIENTS * 2; i++) {
+		struct client *c = &m->clients[i / 2];
+		int s = i % 2;
+		if (c->socket < 0 || c->out[s] < 0 || c->done[s] >= m->streams[s].length)
+			continue;
+		close_fd(c->out[s]);
+		c->out[s] = -1;
+	}
+	m->streams[0].length = m->streams[1].length = 0;
+}
+
 /* After the end: what is in the pipes still has to arrive, but a grandchild holding one may not keep us. */
 static void loop(struct monitor *m)
 {
@@ -286,29 +299,44 @@ static void loop(struct monitor *m)
 		int waiting_for_reader = m->streams[0].length || m->streams[1].length;
 		if (!waiting_for_reader && n == 0 && now_ns(1) - ended_at > DRAIN_NS)
 			break;
-		if (waiting_for_reader && !has_clients(m))
-			m->streams[0].length = m->streams[1].length = 0;
+		if (waiting_for_reader && (m->hurried || !has_clients(m)))
+			give_up_delivery(m);
 	}
 	for (int s = 0; s < 2; s++)
 		log_finish(&m->log, &m->streams[s].line, stream_name(s));
+}
+
+/*
+ * A client that was attached from the start removes the container, and hangs up when it has. One that is stopped
+ * (^Z) does not keep everybody else.
+ */
+static void await_removal(struct monitor *m)
+{
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		struct pollfd p = {m->clients[i].socket, 0, 0};
+		struct __kernel_timespec limit = {REMOVAL_SECONDS, 0};
+		while (m->clients[i].waits && p.fd >= 0 && SYS(ppoll, &p, 1, &limit, 0, 0) == -EINTR)
+			;
+	}
 }
 
 void monitor_run(struct monitor *m)
 {
 	loop(m);
 	struct __attribute__((packed)) { char type; int32_t code; uint8_t oom; } ended = {'X', m->exit_code, (uint8_t)m->oom};
-	int heard = 0;
-	for (int i = 0; i < MAX_CLIENTS; i++) {
-		client_tell(m, &m->clients[i], &ended, sizeof(ended));
-		heard |= m->clients[i].waits && m->clients[i].socket >= 0;
-	}
-	plan_run_cleanup(m->context);
 	for (int i = 0; i < MAX_CLIENTS; i++)
-		client_drop(m, &m->clients[i]);
-	/* Nobody waits who would remove what is to be removed: the engine is called for it. */
-	if (m->config.cleanup_argv[0] && !heard) {
-		close_fd(m->listener);
+		client_tell(m, &m->clients[i], &ended, sizeof(ended));
+	plan_run_phase(m->context, PHASE_CLEANUP);
+	/* The last that holds the container's mounts: gone before its files are. */
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		close_fd(m->context->slots[i]);
+	close_fd(m->listener);
+	if (!m->config.discard_path[0])
+		exit_now(0);
+	await_removal(m);
+	/* Whoever waited has moved the files out of the way; if nobody did, the engine is called for it. */
+	if (remove_tree(m->config.discard_path) == -ENOENT)
 		SYS(execve, m->config.cleanup_argv[0], m->config.cleanup_argv, m->config.cleanup_envp);
-	}
+	remove_tree(m->config.run_directory);
 	exit_now(0);
 }

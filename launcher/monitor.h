@@ -16,6 +16,7 @@ enum monitor_flags {
 	MONITOR_STDIN_ONCE = 4, /* … and closed when the first attached client's ends */
 	MONITOR_DURABLE = 8,	/* the exit record is fsynced */
 	MONITOR_SESSION = 16,	/* an exec session: no state file, no listening socket */
+	MONITOR_LOCKED = 32,	/* the first descriptor of the plan is the container's lock */
 };
 
 struct monitor_config {
@@ -25,7 +26,7 @@ struct monitor_config {
 	const char *exit_path, *run_directory, *oom_path;
 	const char *detach_keys;
 	size_t detach_length;
-	uint64_t inherited; /* descriptors from 5 on that fill the slots from 0 on */
+	const char *discard_path; /* where a client that removes the container leaves its files; "": nowhere */
 	const char *cleanup_argv[16], *cleanup_envp[32];
 };
 long monitor_config_read(struct monitor_config *m, const struct plan *plan);
@@ -53,6 +54,7 @@ struct client {
 	int socket;	  /* -1: free */
 	int in, out[2];	  /* its descriptors: stdin, stdout, stderr; -1: not attached */
 	size_t done[2];	  /* bytes of the stream's current chunk that it has */
+	int attached;	  /* message A has come */
 	int no_detach;
 	int waits;	  /* was attached from the start: it removes what is to be removed */
 	size_t matched;	  /* bytes of the detach sequence seen */
@@ -74,6 +76,7 @@ struct monitor {
 	int stdin_fd; /* write end, or the pty; -1: closed */
 	int listener;
 	int ended;
+	int hurried; /* message G */
 	int32_t exit_code;
 	int oom;
 };
@@ -81,13 +84,28 @@ struct client *client_add(struct monitor *m, int socket);
 void client_drop(struct monitor *m, struct client *client);
 /* Reads and serves one message of a client. */
 void client_message(struct monitor *m, struct client *client);
+/* The client's descriptors are `fds`, by the bits of `wanted` (message A); only the first time. */
+void client_attach(struct client *client, unsigned wanted, const int *fds, size_t count);
 /* Bytes a client typed or piped, towards the container; the detach sequence is taken out. */
 void client_input(struct monitor *m, struct client *client, const unsigned char *bytes, size_t n);
 void client_input_end(struct monitor *m, struct client *client);
+/* The program takes no more input; what was on its way is nobody's. */
+void input_close(struct monitor *m);
 /* Tells one client; a client that does not take it is dropped. */
 void client_tell(struct monitor *m, struct client *client, const void *message, size_t n);
 /* Gives the client what it has not had of a stream's chunk; 1: all delivered. */
 int client_feed(struct monitor *m, struct client *client, int stream);
+
+/* ---- state.c ---- */
+/* Writes who is about to run, by pid and start time; published, it says that it runs. */
+void state_prepare(int directory, long pid);
+void state_publish(int directory);
+/* Makes the socket; its descriptor or -errno. */
+int state_listen(int directory);
+
+/* ---- tree.c ---- */
+/* Removes a directory and all that is in it. 0 or -errno, -ENOENT where there is none. */
+long remove_tree(const char *path);
 
 __attribute__((noreturn)) void monitor_run(struct monitor *m);
 

@@ -103,7 +103,7 @@ static long mount_filesystem(struct context *c, struct args *a)
 	const char *type = arg_bytes(a, NULL);
 	uint64_t attributes = arg_int(a), count = arg_int(a);
 	/* Where the failure is tolerated, nothing of an earlier mount may be attached in its stead. */
-	slot_set(c, slot, -1);
+	slot_empty(c, slot);
 	int fs = (int)SYS(fsopen, type, FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return fs;

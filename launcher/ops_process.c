@@ -14,6 +14,8 @@ static long clone_init(struct context *c, struct args *a)
 	uint64_t flags = arg_int(a), slot = arg_int(a);
 	struct clone_args args = {.flags = flags | CLONE_PIDFD, .exit_signal = 17 /* SIGCHLD */};
 	args.pidfd = (uint64_t)(uintptr_t)&c->pidfd;
+	if (c->result >= 0) /* one container; the pipes to another one are no longer open */
+		return -EINVAL;
 	if (slot != UINT64_MAX) {
 		int cgroup = slot_get(c, slot);
 		if (cgroup < 0)
@@ -37,14 +39,32 @@ static long open_namespace(struct context *c, struct args *a)
 	return slot_set(c, slot, open_at(AT_FDCWD, path, O_RDONLY, 0));
 }
 
-static long wait_for_monitor(struct context *c)
+long sync_next(struct context *c)
 {
-	char byte;
+	char byte = 0;
 	long n;
 	do
 		n = SYS(read, c->sync_read, &byte, 1);
 	while (n == -EINTR);
+	c->signalled += byte == SYNC_SIGNAL;
 	return n == 1 ? 0 : n < 0 ? n : -EPIPE;
+}
+
+static long wait_for_monitor(struct context *c)
+{
+	long e = 0;
+	while (e >= 0 && !c->signalled)
+		e = sync_next(c);
+	if (e >= 0)
+		c->signalled--;
+	return e;
+}
+
+/* The container's init has something to say that is no failure, by the pipe of its failures. */
+static long tell_monitor(struct context *c)
+{
+	static const struct failure reached = FAILURE_NONE;
+	return write_all(c->error_write, &reached, sizeof(reached));
 }
 
 /* Dies with the monitor; and if the monitor died before this call, now. */
@@ -151,6 +171,46 @@ static long set_up_stdio(struct context *c, struct args *a)
 	return 0;
 }
 
+/*
+ * Closed now rather than by execve: that looks the program up first, and the container may have chosen a path that
+ * goes by /proc/self/fd (CVE-2024-21626). What is needed until then are two pipes, and no path goes on from a pipe.
+ */
+static long close_rest(struct context *c)
+{
+	unsigned keep[2] = {(unsigned)c->sync_read, (unsigned)c->error_write}, from = 3;
+	if (keep[0] > keep[1]) {
+		keep[0] = (unsigned)c->error_write;
+		keep[1] = (unsigned)c->sync_read;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (keep[i] > from)
+			SYS(close_range, from, keep[i] - 1, 0);
+		if (keep[i] >= from)
+			from = keep[i] + 1;
+	}
+	SYS(close_range, from, ~0u, 0);
+	return SYS(close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
+}
+
+/*
+ * A child takes this process's place: a process that is in another pid namespace than its own children, and has been
+ * in none of the container's until now, was not to be seen by the container (CVE-2016-9962). The child is the monitor's
+ * as this one is; nothing of the host is open or under it.
+ */
+static long succeed(struct context *c)
+{
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		slot_empty(c, (uint64_t)i);
+	struct clone_args args = {.flags = CLONE_PARENT};
+	long pid = SYS(clone3, &args, sizeof(args));
+	if (pid <= 0)
+		return pid;
+	/* Its id in this process's pid namespace, which is the monitor's. */
+	struct failure succeeded = {(uint32_t)pid, FAILURE_SUCCEEDED};
+	write_all(c->error_write, &succeeded, sizeof(succeeded));
+	exit_now(0);
+}
+
 static const char **read_list(struct args *a, const char **list, size_t room)
 {
 	uint64_t n = arg_int(a);
@@ -195,6 +255,7 @@ static long split_reaper(struct context *c)
 	if (pid < 0)
 		return pid;
 	if (pid > 0) {
+		plan_unshare(c->plan);
 		SYS(close_range, 3, ~0u, 0);
 		reaper_run((int)pid);
 	}
@@ -210,7 +271,7 @@ static long split_reaper(struct context *c)
 long op_process(struct context *c, int code, struct args *a)
 {
 	uint64_t slot;
-	char byte = 1;
+	char byte = SYNC_SIGNAL;
 	switch (code) {
 	case OP_CLONE:
 		return clone_init(c, a);
@@ -221,18 +282,20 @@ long op_process(struct context *c, int code, struct args *a)
 	case OP_SETNS:
 		slot = arg_int(a);
 		return SYS(setns, slot_get(c, slot), arg_int(a));
-	case OP_WAIT:
-		return wait_for_monitor(c);
+	case OP_WAIT: /* the monitor has waited in main.c */
+		return c->result ? 0 : wait_for_monitor(c);
 	case OP_SIGNAL:
-		return SYS(write, c->sync_write, &byte, 1);
+		return c->result ? SYS(write, c->sync_write, &byte, 1) : tell_monitor(c);
 	case OP_STDIO:
 		return set_up_stdio(c, a);
 	case OP_DEATHSIG:
 		return die_with_monitor(c);
+	case OP_SUCCEED:
+		return succeed(c);
 	case OP_REAPER:
 		return split_reaper(c);
-	case OP_CLOEXEC:
-		return SYS(close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
+	case OP_CLOSE_REST:
+		return close_rest(c);
 	case OP_EXEC:
 		return execute(a);
 	}

@@ -31,37 +31,91 @@ const char *arg_bytes(struct args *a, size_t *length)
 	return s;
 }
 
-static long plan_index(struct plan *p, size_t size)
+static long map_memory(size_t size, int flags)
 {
-	size_t at = sizeof(struct plan_header);
-	for (uint32_t i = 0; i < p->header->op_count; i++) {
-		const struct op *op = (const struct op *)(p->base + at);
-		if (size - at < sizeof(*op) || op->size % 8 || op->size > size - at - sizeof(*op))
-			return -EINVAL;
-		p->ops[i] = op;
-		at += sizeof(*op) + op->size;
-	}
-	p->count = p->header->op_count;
-	return p->header->monitor_offset == at ? 0 : -EINVAL;
+	return SYS(mmap, 0, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-long plan_load(struct plan *p, int fd)
+static int is_error(long address)
 {
-	struct statx st;
-	long e = sys_statx(fd, "", AT_EMPTY_PATH, &st);
-	if (e < 0)
-		return e;
-	size_t size = st.stx_size;
-	if (size < sizeof(struct plan_header) || size > (64u << 20))
-		return -EINVAL;
-	long at = SYS(mmap, 0, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (at < 0 && at > -4096)
+	return address < 0 && address > -4096;
+}
+
+long plan_begin(struct plan *p)
+{
+	long at = map_memory(PLAN_MAX_BYTES, MAP_PRIVATE);
+	if (is_error(at))
 		return at;
-	p->base = (const unsigned char *)at;
-	p->header = (const struct plan_header *)at;
-	if (p->header->magic != PLAN_MAGIC || p->header->size != size || p->header->op_count > PLAN_MAX_OPS)
+	p->base = (unsigned char *)at;
+	return 0;
+}
+
+const struct plan_header *plan_header(const struct plan *p)
+{
+	return (const struct plan_header *)p->base;
+}
+
+static long check_header(struct plan *p)
+{
+	const struct plan_header *h = plan_header(p);
+	if (p->length < sizeof(*h) || h->magic != PLAN_MAGIC || h->monitor_size % 8 ||
+	    h->monitor_size > p->length - sizeof(*h))
 		return -EINVAL;
-	return plan_index(p, size);
+	p->indexed = sizeof(*h) + h->monitor_size;
+	return 0;
+}
+
+long plan_index(struct plan *p)
+{
+	long e = p->indexed ? 0 : check_header(p);
+	while (e >= 0 && p->indexed < p->length) {
+		const struct op *op = (const struct op *)(p->base + p->indexed);
+		size_t left = p->length - p->indexed;
+		if (left < sizeof(*op) || op->size > left - sizeof(*op)) /* the rest is on its way */
+			return p->complete ? -EINVAL : 0;
+		if (op->size % 8 || p->count == PLAN_MAX_OPS)
+			return -EINVAL;
+		p->ops[p->count++] = op;
+		p->indexed += sizeof(*op) + op->size;
+	}
+	return e;
+}
+
+long plan_share(struct plan *p)
+{
+	long at = map_memory(sizeof(struct handover) + PLAN_MAX_BYTES, MAP_SHARED);
+	if (is_error(at))
+		return at;
+	p->handover = (struct handover *)at;
+	p->handover->length = p->from = p->length;
+	return 0;
+}
+
+void plan_give(struct plan *p)
+{
+	struct handover *h = p->handover;
+	size_t given = h->length;
+	memcpy(h->bytes + (given - p->from), p->base + given, p->length - given);
+	/* The child looks in the opposite order: when it sees "complete", the length is the last one. */
+	__atomic_store_n(&h->length, p->length, __ATOMIC_RELEASE);
+	__atomic_store_n(&h->complete, (uint32_t)p->complete, __ATOMIC_RELEASE);
+}
+
+long plan_take(struct plan *p)
+{
+	const struct handover *h = p->handover;
+	p->complete = (int)__atomic_load_n(&h->complete, __ATOMIC_ACQUIRE);
+	uint64_t length = __atomic_load_n(&h->length, __ATOMIC_ACQUIRE);
+	memcpy(p->base + p->length, h->bytes + (p->length - p->from), length - p->length);
+	p->length = length;
+	return plan_index(p);
+}
+
+void plan_unshare(struct plan *p)
+{
+	if (p->handover)
+		SYS(munmap, p->handover, sizeof(struct handover) + PLAN_MAX_BYTES);
+	p->handover = NULL;
 }
 
 struct args plan_args(const struct op *op)
@@ -72,12 +126,21 @@ struct args plan_args(const struct op *op)
 
 struct args plan_monitor_args(const struct plan *p)
 {
-	return (struct args){p->base + p->header->monitor_offset, p->base + p->header->size, 0};
+	const unsigned char *at = p->base + sizeof(struct plan_header);
+	return (struct args){at, at + plan_header(p)->monitor_size, 0};
 }
 
 int slot_get(struct context *c, uint64_t slot)
 {
 	return slot < PLAN_SLOTS && c->slots[slot] >= 0 ? c->slots[slot] : -EBADF;
+}
+
+void slot_empty(struct context *c, uint64_t slot)
+{
+	if (slot >= PLAN_SLOTS)
+		return;
+	close_fd(c->slots[slot]);
+	c->slots[slot] = -1;
 }
 
 long slot_set(struct context *c, uint64_t slot, int fd)
@@ -88,7 +151,7 @@ long slot_set(struct context *c, uint64_t slot, int fd)
 		close_fd(fd);
 		return -EINVAL;
 	}
-	close_fd(c->slots[slot]);
+	slot_empty(c, slot);
 	c->slots[slot] = fd;
 	return 0;
 }
@@ -103,7 +166,7 @@ uint64_t now_ns(int clock)
 long op_run(struct context *c, const struct op *op)
 {
 	static long (*const rooms[])(struct context *, int, struct args *) = {
-		op_file, op_mount, op_identity, op_network, op_process, op_bpf,
+		op_file, op_mount, op_identity, op_network, op_process, op_bpf, op_events,
 	};
 	for (size_t i = 0; i < LENGTH(rooms); i++) {
 		struct args a = plan_args(op);
@@ -119,24 +182,17 @@ long op_run(struct context *c, const struct op *op)
 	return -EOPNOTSUPP;
 }
 
-long plan_run_phase(struct context *c, enum phase phase, uint32_t *failed)
+long plan_run(struct context *c, uint32_t index)
 {
-	for (uint32_t i = 0; i < c->plan->count; i++) {
-		if (c->plan->ops[i]->phase != phase)
-			continue;
-		*failed = i;
-		long e = op_run(c, c->plan->ops[i]);
-		if (c->times)
-			c->times[i] = now_ns(1);
-		if (e < 0)
-			return e;
-	}
-	return 0;
+	long e = op_run(c, c->plan->ops[index]);
+	if (c->times)
+		c->times[index] = now_ns(1);
+	return e;
 }
 
-void plan_run_cleanup(struct context *c)
+void plan_run_phase(struct context *c, enum phase phase)
 {
 	for (uint32_t i = 0; i < c->plan->count; i++)
-		if (c->plan->ops[i]->phase == PHASE_CLEANUP)
+		if (c->plan->ops[i]->phase == phase)
 			op_run(c, c->plan->ops[i]);
 }

@@ -7,10 +7,12 @@
 
 #include "sys.h"
 
-#define PLAN_MAGIC 0x314b4342u /* "BCK1" */
+#define PLAN_MAGIC 0x324b4342u /* "BCK2" */
 #define PLAN_SLOTS 64
-#define SLOT_INHERITED 32 /* the first descriptor that the engine passed; others follow */
+#define HELD_MAX 16384 /* as many host ports as one container can have, and some */
+#define SLOT_INHERITED 32 /* the first descriptor that came with the plan; others follow */
 #define PLAN_MAX_OPS 4096
+#define PLAN_MAX_BYTES (64u << 20)
 
 /* When an operation runs, and in which process. */
 enum phase {
@@ -18,6 +20,8 @@ enum phase {
 	PHASE_HOST_AFTER = 1, /* the monitor, after clone, while the container's init waits */
 	PHASE_CONTAINER = 2, /* the container's init */
 	PHASE_CLEANUP = 3,   /* the monitor, after the container's end or a failed start */
+	PHASE_STARTED = 4,   /* the monitor, once the container's program runs */
+	PHASE_ENDED = 5,     /* the monitor, when the end is recorded, before anybody is told */
 };
 
 enum op_code {
@@ -59,12 +63,16 @@ enum op_code {
 	OP_CLONE = 37,
 	OP_DEATHSIG = 38,
 	OP_REAPER = 39,
-	OP_CLOEXEC = 40,
+	OP_CLOSE_REST = 40,
 	OP_DUMPABLE = 41,
 	OP_MKDIR_IN_ROOT = 42,
 	OP_SETDOMAINNAME = 43,
 	OP_BPF_DEVICE = 44,
 	OP_OPEN_NS = 45,
+	OP_LISTEN = 46,
+	OP_SUCCEED = 47,
+	OP_AWAIT_LINK = 48,
+	OP_EVENTS = 49,
 };
 
 #define OP_OPTIONAL 1 /* any error is ignored */
@@ -81,10 +89,8 @@ struct op {
 
 struct plan_header {
 	uint32_t magic;
-	uint32_t size; /* of the whole plan */
-	uint32_t op_count;
 	uint32_t flags;
-	uint32_t monitor_offset; /* arguments of the monitor, see monitor.h */
+	uint32_t monitor_size; /* of the monitor's arguments behind this, a multiple of 8; see monitor.h */
 	uint32_t reserved;
 };
 
@@ -100,23 +106,60 @@ uint64_t arg_int(struct args *a);
 /* Bytes with a NUL behind them; *length may be NULL. */
 const char *arg_bytes(struct args *a, size_t *length);
 
-struct plan {
-	const unsigned char *base;
-	const struct plan_header *header;
-	const struct op *ops[PLAN_MAX_OPS];
-	uint32_t count;
+/*
+ * How the monitor gives the container's init what comes of the plan after its birth. The monitor only ever
+ * writes here and never reads it: its own plan is memory that no process of a container shares with it.
+ */
+struct handover {
+	uint64_t length; /* of the plan, as far as it is in `bytes` */
+	uint32_t complete, reserved;
+	unsigned char bytes[]; /* the plan from `from` on */
 };
 
-/* Maps and checks the plan in `fd`. 0 or -errno. */
-long plan_load(struct plan *plan, int fd);
+/* The plan comes in parts, and its operations are run as they come. */
+struct plan {
+	unsigned char *base; /* private memory for PLAN_MAX_BYTES */
+	size_t length, indexed;
+	int complete; /* nothing more will come */
+	const struct op *ops[PLAN_MAX_OPS];
+	uint32_t count; /* operations that are here whole */
+	struct handover *handover;
+	size_t from;
+};
+
+/* Makes room. 0 or -errno. */
+long plan_begin(struct plan *plan);
+const struct plan_header *plan_header(const struct plan *plan);
+/* Finds the operations among the bytes that have come. 0, or -EINVAL for a plan that is none. */
+long plan_index(struct plan *plan);
+/* Before clone, for a plan that is not complete yet: the memory through which the child gets the rest. */
+long plan_share(struct plan *plan);
+/* The monitor gives the child what has come since; the child takes it. */
+void plan_give(struct plan *plan);
+long plan_take(struct plan *plan);
+void plan_unshare(struct plan *plan);
 struct args plan_args(const struct op *op);
 struct args plan_monitor_args(const struct plan *plan);
 
+/*
+ * What the container's process says of itself: which operation failed, and why; or, with no error, that it got so far;
+ * or, with FAILURE_SUCCEEDED, that the process whose id is in `index` has taken its place.
+ */
+struct __attribute__((packed)) failure {
+	uint32_t index;
+	int32_t error;
+};
+#define FAILURE_NONE {UINT32_MAX, 0}
+#define FAILURE_SUCCEEDED INT32_MIN
+
 /* What the operations of one process share. */
 struct context {
-	const struct plan *plan;
+	struct plan *plan;
 	int slots[PLAN_SLOTS]; /* descriptors that operations make and use; -1: empty */
-	int sync_read, sync_write;
+	int held[HELD_MAX]; /* descriptors that came with the plan, but for the lock */
+	size_t held_count;
+	int sync_read, sync_write; /* from the monitor to the container's init: SYNC_* bytes */
+	int signalled;		   /* how many SYNC_SIGNAL came and were not waited for */
 	int error_write;	/* where the container's init reports a failed operation */
 	int console_socket;	/* where the container's init hands the pty's master to the monitor */
 	int stdio[3];		/* the container's ends of its stdio; -1: /dev/null or pty */
@@ -126,14 +169,21 @@ struct context {
 	uint64_t *times;	/* nanoseconds after each operation, shared memory; NULL without timings */
 	long result;		/* of OP_CLONE: the pid */
 	int pidfd;
+	uint64_t started; /* CLOCK_MONOTONIC nanoseconds, when the program ran */
+	int32_t exit_code; /* of the container, once it has ended */
+	int oom;
 };
 
 /* Runs one operation; >= 0 or -errno. */
 long op_run(struct context *c, const struct op *op);
-/* Runs every operation of a phase in order; the failed one's index goes to *failed. */
-long plan_run_phase(struct context *c, enum phase phase, uint32_t *failed);
-/* Cleanup goes on past errors. */
-void plan_run_cleanup(struct context *c);
+enum { SYNC_SIGNAL = 1, SYNC_MORE = 2 };
+
+/* Runs the operation with this index, and notes when it was done. */
+long plan_run(struct context *c, uint32_t index);
+/* Waits for a byte of the monitor's; -EPIPE when it is gone. */
+long sync_next(struct context *c);
+/* All of one of the monitor's phases that go on past errors: cleanup, started, ended. */
+void plan_run_phase(struct context *c, enum phase phase);
 
 long op_file(struct context *c, int code, struct args *a);
 long op_mount(struct context *c, int code, struct args *a);
@@ -141,11 +191,14 @@ long op_identity(struct context *c, int code, struct args *a);
 long op_network(struct context *c, int code, struct args *a);
 long op_bpf(struct context *c, int code, struct args *a);
 long op_process(struct context *c, int code, struct args *a);
+long op_events(struct context *c, int code, struct args *a);
 #define NOT_MINE (-100000L)
 
 /* A slot's descriptor, or -EBADF. */
 int slot_get(struct context *c, uint64_t slot);
 long slot_set(struct context *c, uint64_t slot, int fd);
+/* Closes what is in a slot, if there is one and anything in it. */
+void slot_empty(struct context *c, uint64_t slot);
 
 /*
  * Opens `path` below `root`, symlinks resolved inside it. With kind 1 (directory) or 2 (file) what is

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -259,6 +260,25 @@ FUNCTION(js_umount2)
 	RUN(umount2(target, flags));
 }
 
+FUNCTION(js_inotify_init)
+{
+	ENTER(1);
+	int flags = (int)take_integer(&call, 0);
+
+	RUN(inotify_init1(flags));
+}
+
+FUNCTION(js_inotify_add_watch)
+{
+	ENTER(3);
+	path_buffer buffer;
+	int fd = (int)take_integer(&call, 0);
+	const char *path = take_path(&call, 1, buffer);
+	uint32_t mask = (uint32_t)take_integer(&call, 2);
+
+	RUN(inotify_add_watch(fd, path, mask));
+}
+
 FUNCTION(js_memfd_create)
 {
 	ENTER(2);
@@ -333,6 +353,8 @@ const struct function file_functions[] = {
 	{"mount", js_mount},
 	{"umount2", js_umount2},
 	{"memfdCreate", js_memfd_create},
+	{"inotifyInit", js_inotify_init},
+	{"inotifyAddWatch", js_inotify_add_watch},
 	{"fcntl", js_fcntl},
 	{"ioctl", js_ioctl},
 	{"ioctlBuffer", js_ioctl_buffer},

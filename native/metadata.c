@@ -134,6 +134,16 @@ FUNCTION(js_lsetxattr)
 	RUN(lsetxattr(path, name, value.data, value.length, flags));
 }
 
+FUNCTION(js_lremovexattr)
+{
+	ENTER(2);
+	path_buffer buffer, name_buffer;
+	const char *path = take_path(&call, 0, buffer);
+	const char *name = take_path(&call, 1, name_buffer);
+
+	RUN(lremovexattr(path, name));
+}
+
 FUNCTION(js_lgetxattr)
 {
 	ENTER(3);
@@ -195,6 +205,7 @@ const struct function metadata_functions[] = {
 	{"fchmod", js_fchmod},
 	{"utimensat", js_utimensat},
 	{"lsetxattr", js_lsetxattr},
+	{"lremovexattr", js_lremovexattr},
 	{"lgetxattr", js_lgetxattr},
 	{"llistxattr", js_llistxattr},
 	{"fsetxattr", js_fsetxattr},

@@ -72,7 +72,8 @@ static double limit_to_double(rlim_t limit)
 
 static rlim_t limit_from_double(double limit)
 {
-	return isinf(limit) || limit < 0 ? RLIM_INFINITY : (rlim_t)limit;
+	/* What no rlim_t holds must not be converted to one; of nothing is made the least. */
+	return isnan(limit) ? 0 : limit < 0 || limit >= 0x1p64 ? RLIM_INFINITY : (rlim_t)limit;
 }
 
 static int get_limit(int resource, double *out)
@@ -272,7 +273,18 @@ FUNCTION(js_unshare)
 	RUN(unshare(flags));
 }
 
+FUNCTION(js_exit)
+{
+	ENTER(1);
+	int status = (int)take_integer(&call, 0);
+
+	if (call_ready(&call))
+		_exit(status);
+	return call_end(&call, -1);
+}
+
 const struct function process_functions[] = {
+	{"exit", js_exit},
 	{"kill", js_kill},
 	{"pidfdOpen", js_pidfd_open},
 	{"pidfdSendSignal", js_pidfd_send_signal},

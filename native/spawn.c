@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +32,8 @@ struct spawn {
 	int *fds;
 	int fd_count;
 	bool new_session;
+	/* The cgroup v2 directory that the child is born in; -1: the caller's. */
+	int cgroup;
 	volatile int error;
 };
 
@@ -75,7 +80,24 @@ static int place_descriptors(struct spawn *spawn)
 	return (int)syscall(SYS_close_range, (unsigned int)count, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-static void run_child(struct spawn *spawn)
+/*
+ * What a caller may have set for itself, with nice, chrt, ionice, taskset or setarch, is not the container's: it would
+ * keep it for ever, and some of it (no randomized addresses) weakens it. Where it may not be changed, it stays.
+ */
+static void reset_scheduling(void)
+{
+	const struct sched_param standard = {0};
+	uint64_t processors[16];
+
+	memset(processors, 0xff, sizeof processors);
+	syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &standard);
+	syscall(SYS_setpriority, PRIO_PROCESS, 0, 0);
+	syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 0);
+	syscall(SYS_sched_setaffinity, 0, sizeof processors, processors);
+	syscall(SYS_personality, 0);
+}
+
+static __attribute__((noreturn)) void run_child(struct spawn *spawn)
 {
 	umask(022);
 	if (spawn->new_session && setsid() < 0)
@@ -83,6 +105,7 @@ static void run_child(struct spawn *spawn)
 	if (place_descriptors(spawn) < 0)
 		goto failed;
 	reset_signals();
+	reset_scheduling();
 	syscall(SYS_execveat, spawn->exe_fd, "", spawn->argv, spawn->envp, AT_EMPTY_PATH);
 failed:
 	spawn->error = errno;
@@ -98,6 +121,47 @@ static __attribute__((noinline)) pid_t vfork_and_run(struct spawn *spawn)
 	return pid;
 }
 
+/*
+ * clone3 without a frame of its own: the child goes on with its parent's stack, below this frame, so a wrapper's
+ * return address would be overwritten before the parent comes back for it.
+ */
+static inline __attribute__((always_inline)) long raw_clone3(struct clone_args *args)
+{
+#if defined(__x86_64__)
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result) : "a"(SYS_clone3), "D"(args), "S"(sizeof *args) : "rcx", "r11", "memory");
+	return result;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = SYS_clone3;
+	register long x0 __asm__("x0") = (long)args;
+	register long x1 __asm__("x1") = sizeof *args;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");
+	return x0;
+#else
+#error "bocker knows x86-64 and arm64"
+#endif
+}
+
+/* As vfork, into a cgroup: a move after birth would wait milliseconds for the kernel. */
+static __attribute__((noinline)) pid_t clone_and_run(struct spawn *spawn)
+{
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)spawn->cgroup,
+	};
+	long pid = raw_clone3(&args);
+
+	if (pid == 0)
+		run_child(spawn);
+	if (pid >= 0)
+		return (pid_t)pid;
+	errno = (int)-pid;
+	return -1;
+}
+
 static int64_t spawn_process(struct spawn *spawn)
 {
 	const uint64_t all = ~(uint64_t)0;
@@ -107,7 +171,7 @@ static int64_t spawn_process(struct spawn *spawn)
 
 	/* A handler of the runtime that ran in the child would run on the parent's memory. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, KERNEL_SIGSET_SIZE);
-	pid = vfork_and_run(spawn);
+	pid = spawn->cgroup < 0 ? vfork_and_run(spawn) : clone_and_run(spawn);
 	failure = pid < 0 ? errno : spawn->error;
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, KERNEL_SIGSET_SIZE);
 	if (failure != 0) {
@@ -171,13 +235,14 @@ static char **take_strings(struct call *call, int index)
 
 FUNCTION(js_spawn)
 {
-	ENTER(5);
+	ENTER(6);
 	size_t fd_count;
 	int32_t *fds = take_int32s(&call, 3, 0, &fd_count);
 	struct spawn spawn = {
 		.exe_fd = (int)take_integer(&call, 0),
 		.fd_count = (int)fd_count,
 		.new_session = take_boolean(&call, 4),
+		.cgroup = (int)take_integer(&call, 5),
 	};
 	int64_t pid = -1;
 

@@ -43,7 +43,7 @@ function buildLauncher() {
   produce("bocker-launcher", compiler, [
     ..."-std=gnu11 -O2 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector".split(" "),
     ..."-nostdlib -static -fno-pic -no-pie -fno-asynchronous-unwind-tables -s".split(" "),
-    ..."-Wl,--build-id=none -Wl,-z,noexecstack".split(" "),
+    ..."-Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code".split(" "),
     ...sources("launcher"),
     "-o",
   ]);
@@ -55,10 +55,18 @@ function buildBinary() {
   produce("bocker", bun(), [
     "build",
     "--compile",
+    "--target=bun",
+    "--format=esm",
     "--bytecode",
+    // What a command does not need is not loaded.
+    "--splitting",
     "--minify-syntax",
     "--minify-whitespace",
-    "--format=esm",
+    // Most commands are over before compiled code would have paid for itself; long ones get it later all the same.
+    "--compile-jit-policy=50",
+    // Files of the directory that root happens to be in must not change what bocker does.
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
     "src/main.ts",
     "--outfile",
   ]);

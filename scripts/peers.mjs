@@ -10,8 +10,17 @@ const PEERS = [
   ["docker-registry", "docker-registry"],
   ["skopeo", "skopeo"],
   ["umoci", "umoci"],
+  ["podman", "podman"],
+  ["dockerd", "docker.io"],
+  ["docker", "docker.io"],
+  ["runc", "runc"],
+  ["crun", "crun"],
+  ["setpriv", "util-linux"],
   ["busybox", "busybox-static"],
   ["debootstrap", "debootstrap"],
+  ["mkfs.ext4", "e2fsprogs"],
+  ["mkfs.btrfs", "btrfs-progs"],
+  ["mkfs.xfs", "xfsprogs"],
   ["htpasswd", "apache2-utils"],
   ["openssl", "openssl"],
   ["strace", "strace"],
@@ -22,8 +31,13 @@ const PEERS = [
   ["tar", "tar"],
   ["python3", "python3"],
   ["qemu-system-x86_64", "qemu-system-x86"],
+  ["clang", "clang"],
 ];
-const FILES = [["/usr/lib/python3/dist-packages/seccomp.cpython-", "python3-seccomp"]];
+const FILES = [
+  ["/usr/lib/python3/dist-packages/seccomp.cpython-", "python3-seccomp"],
+  // clang's sanitizers and its fuzzer; the version is Debian 12's.
+  ["/usr/lib/llvm-14/lib/clang/14*/lib/linux/libclang_rt.fuzzer-", "libclang-rt-14-dev"],
+];
 
 const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(":");
 const isMissing = ([name]) => !path.some((directory) => existsSync(`${directory}/${name}`));

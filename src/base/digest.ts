@@ -3,8 +3,9 @@
  * path or a URL; sha256 is the only algorithm (OCI registers sha512 too, which no registry serves).
  * Error texts are those of opencontainers/go-digest.
  */
-import { createHash } from "node:crypto";
+
 import { BockerError } from "./errors.ts";
+import { createSha256 } from "./hash.ts";
 
 export type Digest = `sha256:${string}`;
 
@@ -58,5 +59,5 @@ export function shortDigest(digest: Digest): string {
 }
 
 export function digestOf(bytes: Uint8Array | string): Digest {
-  return `${PREFIX}${createHash("sha256").update(bytes).digest("hex")}`;
+  return `${PREFIX}${createSha256().update(bytes).digest("hex")}`;
 }

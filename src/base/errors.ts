@@ -8,6 +8,7 @@ export type ErrorCode =
   | "unsupported" // Docker has it, bocker does not (yet)
   | "not-found"
   | "conflict" // a name is taken, an object is in use
+  | "busy" // another process does not let go of the state
   | "not-running"
   | "denied" // the registry or the kernel refused credentials or permission
   | "registry" // the registry answered with an error or nonsense

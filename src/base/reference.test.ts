@@ -89,11 +89,9 @@ test("latest is added only where nothing says more", () => {
   expect(familiarName(parseReference("a:1"))).toBe("a");
 });
 
-test("a megabyte of nonsense is refused at once", () => {
+test("a megabyte of nonsense is refused, in linear time: else this would not end before the runner gives up", () => {
   for (const unit of ["a/", "a-", "a__", ":", "@", "a.b:1/", "[", "-"]) {
-    const started = performance.now();
     expect(() => parseReference(unit.repeat(2 ** 20 / unit.length))).toThrow();
-    expect(performance.now() - started).toBeLessThan(250);
   }
 });
 

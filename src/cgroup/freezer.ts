@@ -6,14 +6,23 @@ export interface Freezer {
   path: string;
   freeze: string;
   thaw: string;
+  /** Processes stop one after the other: the file that says when all have, and how. */
+  statePath: string;
+  frozen: RegExp;
 }
 
-/** The freezer of the cgroup `name`; undefined where the machine has none. */
-export function cgroupFreezer(name: string, layout: CgroupLayout = readLayout()): Freezer | undefined {
+/** The freezer of a cgroup, by its path below the mounts; undefined where the machine has none. */
+export function cgroupFreezer(path: string, layout: CgroupLayout = readLayout()): Freezer | undefined {
   if (layout.unified !== undefined)
-    return { path: `${layout.unified}/${name}/cgroup.freeze`, freeze: "1", thaw: "0" };
-  const root = layout.controllers.get("freezer");
-  return root === undefined
-    ? undefined
-    : { path: `${root}/${name}/freezer.state`, freeze: "FROZEN", thaw: "THAWED" };
+    return {
+      path: `${layout.unified.mount}${path}/cgroup.freeze`,
+      freeze: "1",
+      thaw: "0",
+      statePath: `${layout.unified.mount}${path}/cgroup.events`,
+      frozen: /^frozen 1$/m,
+    };
+  const hierarchy = layout.controllers.get("freezer");
+  if (hierarchy === undefined) return undefined;
+  const file = `${hierarchy.mount}${path}/freezer.state`;
+  return { path: file, freeze: "FROZEN", thaw: "THAWED", statePath: file, frozen: /^FROZEN$/m };
 }

@@ -1,31 +1,46 @@
 /** The door of this room: a container's cgroups on whatever hierarchies the machine has. */
-import { readFileSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import type { RuntimeResources } from "../spec/runtime.ts";
 import type { CgroupPlan } from "./contribution.ts";
 import { type CgroupLayout, readLayout } from "./layout.ts";
+import { pathsAbove } from "./place.ts";
+import { type Read, readHere } from "./read.ts";
 import { planV1 } from "./v1/plan.ts";
 import { planV2 } from "./v2/plan.ts";
 
-function words(path: string): string[] {
-  return readFileSync(path, "utf8").trim().split(/\s+/).filter(Boolean);
+/**
+ * Where a service manager knows its processes by a hierarchy without controllers, a container leaves the cgroup of
+ * the service that bocker was called from there, too: it is not to end with it. At the top there is no service.
+ */
+function withNames(plan: CgroupPlan, path: string, layout: CgroupLayout): CgroupPlan {
+  const named = layout.naming.filter(({ own }) => own !== "");
+  if (named.length === 0) return plan;
+  const first = named.filter(({ version }) => version === 1);
+  const second = named.find(({ version }) => version === 2);
+  return {
+    ...plan,
+    parents: [
+      ...plan.parents,
+      ...named.flatMap(({ mount }) => pathsAbove(path).map((above) => `${mount}${above}`)),
+    ],
+    directories: [...plan.directories, ...named.map(({ mount }) => `${mount}${path}`)],
+    enter: [...plan.enter, ...first.map(({ mount }) => `${mount}${path}/tasks`)],
+    cloneInto: plan.cloneInto ?? (second === undefined ? undefined : `${second.mount}${path}`),
+  };
 }
 
 /**
- * @param name the cgroup's name, unique on the machine
+ * @param path the cgroup's, below each hierarchy's mount, unique on the machine (place.ts)
  * @throws BockerError "platform" when a limit was asked for and no hierarchy can set it
  */
 export function planCgroup(
-  name: string,
+  path: string,
   resources: RuntimeResources,
   layout: CgroupLayout = readLayout(),
+  read: Read = readHere,
 ): CgroupPlan {
-  if (layout.unified !== undefined) {
-    const available = words(`${layout.unified}/cgroup.controllers`);
-    const enabled = words(`${layout.unified}/cgroup.subtree_control`);
-    return planV2(layout.unified, name, resources, { available, enabled });
-  }
-  const { controllers } = layout;
+  const { unified, controllers } = layout;
+  if (unified !== undefined) return withNames(planV2(unified, path, resources, read), path, layout);
   for (const [controller, wanted] of [
     ["memory", resources.memory],
     ["cpu", resources.cpu?.shares ?? resources.cpu?.quota],
@@ -37,14 +52,5 @@ export function planCgroup(
         "platform",
         `this machine has no ${controller} cgroup controller, so that limit cannot be set`,
       );
-  const cpuset = resources.cpu?.cpus !== undefined || resources.cpu?.mems !== undefined;
-  const root = controllers.get("cpuset");
-  const inherited =
-    cpuset && root !== undefined
-      ? {
-          cpus: readFileSync(`${root}/cpuset.cpus`, "utf8").trim(),
-          mems: readFileSync(`${root}/cpuset.mems`, "utf8").trim(),
-        }
-      : { cpus: "", mems: "" };
-  return planV1(controllers, name, resources, inherited);
+  return withNames(planV1(controllers, path, resources, read), path, layout);
 }

@@ -1,11 +1,11 @@
 /** The time between a start and its end, seen from the terminal: input, signals, window size. */
-import { fstatSync } from "node:fs";
-import { constants } from "node:os";
-import { openProcess } from "../engine/stop.ts";
 import type { MonitorConnection } from "../monitor/connection.ts";
 import { INPUT_END, INPUT_LIMIT, inputMessage, resizeMessage, type Streams } from "../monitor/protocol.ts";
+import { S_IFIFO, S_IFMT, S_IFSOCK } from "../os/constants.ts";
 import { close, read } from "../os/files.ts";
-import { pidfdSendSignal } from "../os/processes.ts";
+import { fstat } from "../os/metadata.ts";
+import { openProcess, pidfdSendSignal } from "../os/processes.ts";
+import { SIGNALS } from "../os/signals.ts";
 import { isSystemError } from "../os/system-error.ts";
 import { isTerminal, makeRaw, windowSize } from "../os/terminal.ts";
 
@@ -26,30 +26,11 @@ export type Ended = { type: "exited"; code: number } | { type: "detached"; code:
 const UNREAD: Ended = { type: "detached", code: 141 };
 
 /** Not passed on: the terminal's own, and those that concern this process only (docker/cli signals.go). */
-const NOT_FORWARDED = new Set([
-  "SIGCHLD",
-  "SIGPIPE",
-  "SIGURG",
-  "SIGWINCH",
-  "SIGKILL",
-  "SIGSTOP",
-  "SIGCONT",
-  "SIGTSTP",
-  "SIGTTIN",
-  "SIGTTOU",
-  "SIGPROF",
-  "SIGSEGV",
-  "SIGBUS",
-  "SIGILL",
-  "SIGFPE",
-  "SIGABRT",
-  "SIGTRAP",
-  "SIGSYS",
-  "SIGIO",
-  "SIGSTKFLT",
-  "SIGIOT",
-  "SIGPOLL",
-]);
+const NOT_FORWARDED = new Set(
+  "CHLD PIPE URG WINCH KILL STOP CONT TSTP TTIN TTOU PROF SEGV BUS ILL FPE ABRT TRAP SYS IO STKFLT".split(
+    " ",
+  ),
+);
 
 /**
  * Streams to hand to the monitor, which reads and writes them itself. A terminal's input stays with us:
@@ -73,9 +54,9 @@ export class SignalRelay {
   readonly #handlers: [NodeJS.Signals, () => void][];
 
   constructor() {
-    this.#handlers = Object.entries(constants.signals)
-      .filter(([name]) => !NOT_FORWARDED.has(name))
-      .map(([name, number]) => [name as NodeJS.Signals, () => this.#pass(number)]);
+    this.#handlers = SIGNALS.flatMap((name, index) =>
+      NOT_FORWARDED.has(name) ? [] : [[`SIG${name}` as NodeJS.Signals, () => this.#pass(index + 1)]],
+    );
     for (const [name, handler] of this.#handlers) process.on(name, handler);
   }
 
@@ -111,6 +92,8 @@ function forwardSize(connection: MonitorConnection): () => void {
     if (rows > 0) connection.send(resizeMessage(rows, columns));
   };
   process.on("SIGWINCH", send);
+  // It may have changed since the container was given the first one.
+  send();
   return () => process.off("SIGWINCH", send);
 }
 
@@ -133,8 +116,8 @@ async function pumpTerminal(connection: MonitorConnection): Promise<Ended> {
 /** Whether a descriptor is one whose reader can go away. */
 function hasReader(fd: number): boolean {
   try {
-    const stat = fstatSync(fd);
-    return stat.isFIFO() || stat.isSocket();
+    const type = fstat(fd).mode & S_IFMT;
+    return type === S_IFIFO || type === S_IFSOCK;
   } catch {
     return false;
   }
@@ -166,6 +149,8 @@ export async function withTerminal<T>(
   }
 }
 
+const QUICK_MS = 3;
+
 /** Stays until the container ends, the user detaches, or the monitor is gone. Within `withTerminal`. */
 export async function stayAttached(attachment: Attachment): Promise<Ended> {
   const { connection, tty, stdin } = attachment;
@@ -173,6 +158,10 @@ export async function stayAttached(attachment: Attachment): Promise<Ended> {
   const stopSize = tty ? forwardSize(connection) : undefined;
   try {
     if (stdin && isTerminal(0)) return await pumpTerminal(connection);
+    // Many programs are over before a thread that waits for them were there.
+    const early = connection.nextWithin(QUICK_MS);
+    const over = early === "none" ? undefined : endOf(early);
+    if (over !== undefined) return over;
     const output = hasReader(1) ? 1 : undefined;
     for (;;) {
       const event = await (output === undefined ? connection.next() : connection.nextWhileRead(output));

@@ -3,9 +3,10 @@
  * messages, streams and exit codes, on today's engine. The script was the specification; none of its text
  * is here.
  */
-import { statSync } from "node:fs";
+
 import { BockerError, messageOf } from "../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../base/reference.ts";
+import type { Started } from "../engine/carry-out.ts";
 import { commitContainer } from "../engine/commit.ts";
 import { createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -15,8 +16,9 @@ import { importPath } from "../engine/import.ts";
 import { readLogs } from "../engine/logs.ts";
 import { pullImage } from "../engine/pull.ts";
 import { removeContainer } from "../engine/remove.ts";
-import { namesOf, removeImage } from "../engine/remove-image.ts";
-import { type Started, startContainer } from "../engine/start.ts";
+import { freeLooseIndexes, namesOf, removeImage } from "../engine/remove-image.ts";
+import { startContainer } from "../engine/start.ts";
+import { isDirectory } from "../os/host-files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { SettingsTable } from "../state/settings.ts";
 import { readState } from "../state/status.ts";
@@ -62,11 +64,11 @@ function container(engine: Engine, name: string): ContainerRecord {
 function dropUnnamed(engine: Engine, id: string): void {
   if (!id.startsWith("sha256:") || engine.images.get(id) === undefined) return;
   if (namesOf(engine, id).tags.length === 0 && engine.containers.usingImage(id).length === 0)
-    removeImage(engine, id, true);
+    removeImage(engine, id, true, false);
 }
 
 async function init(engine: Engine, [directory = ""]: string[]): Promise<void> {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!isDirectory(directory)) {
     print(`No directory named '${directory}' exists`);
     return;
   }
@@ -134,9 +136,9 @@ async function attached(start: () => Promise<Started>): Promise<number> {
 async function run(engine: Engine, [name = "", ...words]: string[]): Promise<void> {
   const image = findImage(engine, name);
   if (image === undefined) throw new Refusal(`No image named '${name}' exists`);
-  const request = createRequest(parseFlags(CREATE_FLAGS, ["-i", name], false), undefined);
+  const request = await createRequest(parseFlags(CREATE_FLAGS, ["-i", name], false), undefined);
   const host = { ...request.host, cpuShares: limit("CPU_SHARE"), memory: limit("MEM_LIMIT") * MILLION };
-  const record = createContainer(engine, {
+  const record = await createContainer(engine, {
     ...request,
     name: newId(engine, "ps"),
     image: { ...image, config: {} },
@@ -198,6 +200,7 @@ async function rm(engine: Engine, [name = ""]: string[]): Promise<void> {
   if (image !== undefined) {
     engine.images.deleteTag(tag(name));
     new SettingsTable(engine.database).delete(sourceKey(name));
+    freeLooseIndexes(engine);
     dropUnnamed(engine, image.id);
   } else {
     const record = container(engine, name);
@@ -249,8 +252,9 @@ function takeOptions(words: string[]): string[] {
 }
 
 /** Runs one command line of classic mode. Returns its exit code. */
-export async function classic(words: string[], engine: Engine): Promise<number> {
+export async function classic(words: string[], makeEngine: () => Promise<Engine>): Promise<number> {
   try {
+    const engine = await makeEngine();
     const [name = "", ...rest] = takeOptions(words);
     const entry = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
     if (entry === undefined) return help();

@@ -1,149 +1,124 @@
-/** The flags of `run` and `create`, as Docker 28 has them. */
-import type { Flag } from "./flags.ts";
+/**
+ * The flags of `run` and `create`, as Docker 28 has them. A table in text (cli/flag-table.ts): a hundred objects would
+ * cost every start half a millisecond, and a command line uses a few of them.
+ */
+import { FlagTable } from "./flag-table.ts";
 
-function later(name: string, kind: Flag["kind"] = "string", short?: string): Flag {
-  return { name, kind, help: "", unsupported: true, ...(short === undefined ? {} : { short }) };
-}
+const CONTAINER_FLAGS = `
+    --add-host list                Add a custom host-to-IP mapping (host:ip)
+    --annotation list
+-a, --attach list
+    --blkio-weight int
+    --blkio-weight-device list
+    --cap-add list                 Add Linux capabilities
+    --cap-drop list                Drop Linux capabilities
+    --cgroup-parent string         Optional parent cgroup for the container
+    --cgroupns string
+    --cidfile string               Write the container ID to the file
+    --cpu-count string
+    --cpu-percent string
+    --cpu-period string
+    --cpu-quota string
+    --cpu-rt-period string
+    --cpu-rt-runtime string
+-c, --cpu-shares int               CPU shares (relative weight)
+    --cpus string=decimal          Number of CPUs
+    --cpuset-cpus string           CPUs in which to allow execution (0-3, 0,1)
+    --cpuset-mems string           MEMs in which to allow execution (0-3, 0,1)
+    --device list                  Add a host device to the container
+    --device-cgroup-rule list
+    --device-read-bps list
+    --device-read-iops list
+    --device-write-bps list
+    --device-write-iops list
+    --disable-content-trust bool
+    --dns list                     Set custom DNS servers
+    --dns-option list              Set DNS options
+    --dns-search list              Set custom DNS search domains
+    --domainname string            Container NIS domain name
+    --entrypoint string            Overwrite the default ENTRYPOINT of the image
+-e, --env list                     Set environment variables
+    --env-file list                Read in a file of environment variables
+    --expose list                  Expose a port or a range of ports
+    --gpus string
+    --group-add list               Add additional groups to join
+    --health-cmd string
+    --health-interval string
+    --health-retries string
+    --health-start-interval string
+    --health-start-period string
+    --health-timeout string
+-h, --hostname string              Container host name
+    --init bool                    Run an init inside the container that forwards\\nsignals and reaps processes
+-i, --interactive bool             Keep STDIN open even if not attached
+    --io-maxbandwidth string
+    --io-maxiops string
+    --ip string
+    --ip6 string
+    --ipc string
+    --isolation string
+    --kernel-memory string
+-l, --label list                   Set meta data on a container
+    --label-file list              Read in a line delimited file of labels
+    --link list
+    --link-local-ip list
+    --log-driver string            Logging driver for the container (json-file, none)
+    --log-opt list                 Log driver options (max-size, max-file)
+    --mac-address string
+-m, --memory string=bytes          Memory limit
+    --memory-reservation string=bytes Memory soft limit
+    --memory-swap string=bytes     Swap limit equal to memory plus swap: '-1' to\\nenable unlimited swap
+    --memory-swappiness string
+    --mount list=mount             Attach a filesystem mount to the container
+    --name string                  Assign a name to the container
+    --net string=network           The same as --network
+    --net-alias list
+    --network string=network       Connect a container to a network\\n(bridge, host, none, container:NAME)
+    --network-alias list
+    --no-healthcheck bool
+    --oom-kill-disable bool
+    --oom-score-adj int            Tune host's OOM preferences (-1000 to 1000)
+    --pid string
+    --pids-limit int               Tune container pids limit (set -1 for unlimited)
+    --platform string              Set platform, such as linux/amd64
+    --privileged bool              Give extended privileges to this container
+-p, --publish list                 Publish a container's port(s) to the host
+-P, --publish-all bool             Publish all exposed ports to random ports
+    --pull string                  Pull image before running ("always", "missing", "never")
+-q, --quiet bool                   Suppress the pull output
+    --read-only bool               Mount the container's root filesystem as read only
+    --restart string
+    --rm bool                      Automatically remove the container when it exits
+    --rootfs bool                  The first word is a directory that is the root, not an image
+    --runtime string
+    --security-opt list            Security options (seccomp=, no-new-privileges,\\nsystempaths=unconfined)
+    --shm-size string=bytes        Size of /dev/shm
+    --stop-signal string           Signal to stop the container
+    --stop-timeout int             Timeout (in seconds) to stop a container
+    --storage-opt list             Storage driver options for the container\\n(size=, with the driver btrfs)
+    --sysctl list=map              Sysctl options
+    --tmpfs list                   Mount a tmpfs directory
+-t, --tty bool                     Allocate a pseudo-TTY
+    --ulimit list=ulimit           Ulimit options
+    --use-api-socket bool
+    --undo int                     Keep the files as they were before each of the last\\nN execs, for undo
+-u, --user string                  Username or UID (format: <name|uid>[:<group|gid>])
+    --userns string
+    --uts string
+-v, --volume list                  Bind mount a volume
+    --volume-driver string
+    --volumes-from list
+-w, --workdir string               Working directory inside the container
+`;
 
-const CONTAINER_FLAGS: readonly Flag[] = [
-  { name: "add-host", kind: "list", help: "Add a custom host-to-IP mapping (host:ip)" },
-  { name: "cap-add", kind: "list", help: "Add Linux capabilities" },
-  { name: "cap-drop", kind: "list", help: "Drop Linux capabilities" },
-  { name: "cidfile", kind: "string", help: "Write the container ID to the file" },
-  { name: "cpu-shares", short: "c", kind: "int", help: "CPU shares (relative weight)" },
-  { name: "cpus", kind: "string", value: "decimal", help: "Number of CPUs" },
-  { name: "cpuset-cpus", kind: "string", help: "CPUs in which to allow execution (0-3, 0,1)" },
-  { name: "cpuset-mems", kind: "string", help: "MEMs in which to allow execution (0-3, 0,1)" },
-  { name: "device", kind: "list", help: "Add a host device to the container" },
-  { name: "dns", kind: "list", help: "Set custom DNS servers" },
-  { name: "dns-option", kind: "list", help: "Set DNS options" },
-  { name: "dns-search", kind: "list", help: "Set custom DNS search domains" },
-  { name: "domainname", kind: "string", help: "Container NIS domain name" },
-  { name: "entrypoint", kind: "string", help: "Overwrite the default ENTRYPOINT of the image" },
-  { name: "env", short: "e", kind: "list", help: "Set environment variables" },
-  { name: "env-file", kind: "list", help: "Read in a file of environment variables" },
-  { name: "expose", kind: "list", help: "Expose a port or a range of ports" },
-  { name: "group-add", kind: "list", help: "Add additional groups to join" },
-  { name: "hostname", short: "h", kind: "string", help: "Container host name" },
-  {
-    name: "init",
-    kind: "bool",
-    help: "Run an init inside the container that forwards\nsignals and reaps processes",
-  },
-  { name: "interactive", short: "i", kind: "bool", help: "Keep STDIN open even if not attached" },
-  { name: "label", short: "l", kind: "list", help: "Set meta data on a container" },
-  { name: "label-file", kind: "list", help: "Read in a line delimited file of labels" },
-  { name: "log-driver", kind: "string", help: "Logging driver for the container (json-file, none)" },
-  { name: "log-opt", kind: "list", help: "Log driver options (max-size, max-file)" },
-  { name: "memory", short: "m", kind: "string", value: "bytes", help: "Memory limit" },
-  { name: "memory-reservation", kind: "string", value: "bytes", help: "Memory soft limit" },
-  {
-    name: "memory-swap",
-    kind: "string",
-    value: "bytes",
-    help: "Swap limit equal to memory plus swap: '-1' to\nenable unlimited swap",
-  },
-  { name: "mount", kind: "list", value: "mount", help: "Attach a filesystem mount to the container" },
-  { name: "name", kind: "string", help: "Assign a name to the container" },
-  {
-    name: "network",
-    kind: "string",
-    value: "network",
-    help: "Connect a container to a network\n(bridge, host, none, container:NAME)",
-  },
-  { name: "net", kind: "string", value: "network", help: "The same as --network" },
-  { name: "oom-score-adj", kind: "int", help: "Tune host's OOM preferences (-1000 to 1000)" },
-  { name: "pids-limit", kind: "int", help: "Tune container pids limit (set -1 for unlimited)" },
-  { name: "platform", kind: "string", help: "Set platform, such as linux/amd64" },
-  { name: "privileged", kind: "bool", help: "Give extended privileges to this container" },
-  { name: "publish", short: "p", kind: "list", help: "Publish a container's port(s) to the host" },
-  { name: "publish-all", short: "P", kind: "bool", help: "Publish all exposed ports to random ports" },
-  { name: "pull", kind: "string", help: 'Pull image before running ("always", "missing", "never")' },
-  { name: "quiet", short: "q", kind: "bool", help: "Suppress the pull output" },
-  { name: "read-only", kind: "bool", help: "Mount the container's root filesystem as read only" },
-  { name: "rm", kind: "bool", help: "Automatically remove the container when it exits" },
-  { name: "rootfs", kind: "bool", help: "The first word is a directory that is the root, not an image" },
-  {
-    name: "security-opt",
-    kind: "list",
-    help: "Security options (seccomp=, no-new-privileges,\nsystempaths=unconfined)",
-  },
-  { name: "shm-size", kind: "string", value: "bytes", help: "Size of /dev/shm" },
-  { name: "stop-signal", kind: "string", help: "Signal to stop the container" },
-  { name: "stop-timeout", kind: "int", help: "Timeout (in seconds) to stop a container" },
-  { name: "sysctl", kind: "list", value: "map", help: "Sysctl options" },
-  { name: "tmpfs", kind: "list", help: "Mount a tmpfs directory" },
-  { name: "tty", short: "t", kind: "bool", help: "Allocate a pseudo-TTY" },
-  { name: "ulimit", kind: "list", value: "ulimit", help: "Ulimit options" },
-  { name: "user", short: "u", kind: "string", help: "Username or UID (format: <name|uid>[:<group|gid>])" },
-  { name: "volume", short: "v", kind: "list", help: "Bind mount a volume" },
-  { name: "workdir", short: "w", kind: "string", help: "Working directory inside the container" },
-  later("annotation", "list"),
-  later("attach", "list", "a"),
-  later("blkio-weight", "int"),
-  later("blkio-weight-device", "list"),
-  later("cgroup-parent"),
-  later("cgroupns"),
-  later("cpu-count"),
-  later("cpu-percent"),
-  later("cpu-period"),
-  later("cpu-quota"),
-  later("cpu-rt-period"),
-  later("cpu-rt-runtime"),
-  later("device-cgroup-rule", "list"),
-  later("device-read-bps", "list"),
-  later("device-read-iops", "list"),
-  later("device-write-bps", "list"),
-  later("device-write-iops", "list"),
-  later("disable-content-trust", "bool"),
-  later("gpus"),
-  later("health-cmd"),
-  later("health-interval"),
-  later("health-retries"),
-  later("health-start-interval"),
-  later("health-start-period"),
-  later("health-timeout"),
-  later("io-maxbandwidth"),
-  later("io-maxiops"),
-  later("ip"),
-  later("ip6"),
-  later("ipc"),
-  later("isolation"),
-  later("kernel-memory"),
-  later("link", "list"),
-  later("link-local-ip", "list"),
-  later("mac-address"),
-  later("memory-swappiness"),
-  later("network-alias", "list"),
-  later("net-alias", "list"),
-  later("no-healthcheck", "bool"),
-  later("oom-kill-disable", "bool"),
-  later("pid"),
-  later("restart"),
-  later("runtime"),
-  later("storage-opt", "list"),
-  later("use-api-socket", "bool"),
-  later("userns"),
-  later("uts"),
-  later("volume-driver"),
-  later("volumes-from", "list"),
-];
+const RUN_ONLY = `
+-d, --detach bool                  Run container in background and print container ID
+    --detach-keys string           Override the key sequence for detaching a container
+    --explain optional             Print what would be done, step by step, and why;\\n=json the plan itself, =sh a shell script
+    --sig-proxy bool               Proxy received signals to the process (default true)
+    --timings bool                 Print where the time of the start went
+`;
 
-function sorted(flags: readonly Flag[]): readonly Flag[] {
-  return flags.toSorted((a, b) => a.name.localeCompare(b.name));
-}
+export const CREATE_FLAGS = new FlagTable(CONTAINER_FLAGS);
 
-export const CREATE_FLAGS: readonly Flag[] = sorted(CONTAINER_FLAGS);
-
-export const RUN_FLAGS: readonly Flag[] = sorted([
-  ...CONTAINER_FLAGS,
-  { name: "detach", short: "d", kind: "bool", help: "Run container in background and print container ID" },
-  { name: "detach-keys", kind: "string", help: "Override the key sequence for detaching a container" },
-  {
-    name: "explain",
-    kind: "optional",
-    help: "Print what would be done, step by step, and why;\n=json the plan itself, =sh a shell script",
-  },
-  { name: "sig-proxy", kind: "bool", help: "Proxy received signals to the process (default true)" },
-  { name: "timings", kind: "bool", help: "Print where the time of the start went" },
-]);
+export const RUN_FLAGS = new FlagTable(CONTAINER_FLAGS + RUN_ONLY);

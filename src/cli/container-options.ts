@@ -1,24 +1,24 @@
 /** The flags of `run` and `create` as a request to the engine. */
-import { statSync } from "node:fs";
+
 import { BockerError } from "../base/errors.ts";
-import type { CreateRequest } from "../engine/create.ts";
-import { parseAddHost, resolvFile } from "../network/files.ts";
-import { parseExposed, parsePublish } from "../network/ports.ts";
-import { DEFAULT_SHM_SIZE } from "../runtime/generate/defaults.ts";
+import type { CreateRequest } from "../engine/record.ts";
+import { AT_FDCWD } from "../os/constants.ts";
+import { deviceType, isDevice, type Stat, statat } from "../os/metadata.ts";
 import type { HostConfig, MountPoint } from "../spec/container.ts";
+import { DEFAULT_SHM_SIZE } from "../spec/container.ts";
 import type { RuntimeDevice } from "../spec/runtime.ts";
 import type { FlagValues } from "./flags.ts";
-import { parseMount, parseTmpfs, parseVolume, resolvedSource } from "./mounts.ts";
 import {
   parseCpus,
   parseEnvironment,
+  parseLabels,
   parseMap,
   parseSecurityOptions,
   parseSignal,
   parseSize,
+  parseStorageSize,
   parseUlimit,
   readEnvironmentFile,
-  readLabelFile,
 } from "./values.ts";
 
 function sizeOf(values: FlagValues, name: string): number | undefined {
@@ -26,10 +26,6 @@ function sizeOf(values: FlagValues, name: string): number | undefined {
   if (text === undefined) return undefined;
   return text === "-1" && name === "memory-swap" ? -1 : parseSize(text);
 }
-
-const TYPE_MASK = 0o170000;
-const CHARACTER = 0o020000;
-const BLOCK = 0o060000;
 
 /** --device HOST[:CONTAINER[:rwm]] */
 function parseDevice(text: string): RuntimeDevice & { access: string } {
@@ -39,29 +35,25 @@ function parseDevice(text: string): RuntimeDevice & { access: string } {
   const path = second === undefined || (third === undefined && modes.test(second)) ? source : second;
   if (!modes.test(access)) throw new BockerError("invalid", `invalid device mode: ${access}`);
   if (!path.startsWith("/")) throw new BockerError("invalid", `${path} is not an absolute path`);
-  let stat: ReturnType<typeof statSync>;
+  let stat: Stat;
   try {
-    stat = statSync(source);
+    stat = statat(AT_FDCWD, source, 0);
   } catch {
     throw new BockerError(
       "invalid",
       `error gathering device information while adding custom device "${source}": no such file or directory`,
     );
   }
-  const type = stat.mode & TYPE_MASK;
-  if (type !== CHARACTER && type !== BLOCK)
+  if (!isDevice(stat))
     throw new BockerError(
       "invalid",
       `error gathering device information while adding custom device "${source}": not a device node`,
     );
-  // The kernel's dev_t: 12 bits of major in 8..19, minor in 0..7 and 20..31.
-  const major = Number((BigInt(stat.rdev) >> 8n) & 0xfffn);
-  const minor = Number((BigInt(stat.rdev) & 0xffn) | ((BigInt(stat.rdev) >> 12n) & 0xfff00n));
   return {
     path,
-    type: type === BLOCK ? "b" : "c",
-    major,
-    minor,
+    type: deviceType(stat),
+    major: stat.rdevMajor,
+    minor: stat.rdevMinor,
     fileMode: stat.mode & 0o7777,
     uid: stat.uid,
     gid: stat.gid,
@@ -87,17 +79,47 @@ function logOptions(values: FlagValues): Pick<HostConfig, "logDriver" | "logMaxS
   for (const key of Object.keys(options))
     if (key !== "max-size" && key !== "max-file")
       throw new BockerError("unsupported", `unknown log opt '${key}' for ${driver} log driver`);
-  const files = Number(options["max-file"] ?? 1);
-  if (!Number.isInteger(files) || files < 1 || files > 1000)
+  const files = options["max-file"] ?? "1";
+  if (!/^\d{1,4}$/.test(files) || Number(files) < 1 || Number(files) > 1000)
     throw new BockerError("invalid", `invalid value for max-file: ${options["max-file"]}`);
   return {
     logDriver: driver,
     logMaxSize: options["max-size"] === undefined ? 0 : parseSize(options["max-size"]),
-    logMaxFiles: files,
+    logMaxFiles: Number(files),
   };
 }
 
-function hostConfig(values: FlagValues, rootfs: string | undefined): HostConfig {
+async function portsOf(
+  values: FlagValues,
+): Promise<Pick<CreateRequest, "exposedPorts"> & Pick<HostConfig, "ports">> {
+  if (!values.has("publish") && !values.has("expose")) return { ports: [], exposedPorts: [] };
+  const { parseExposed, parsePublish } = await import("../network/ports.ts");
+  return {
+    ports: values.list("publish").flatMap(parsePublish),
+    exposedPorts: values
+      .list("expose")
+      .flatMap(parseExposed)
+      .map(({ protocol, port }) => `${port}/${protocol}`),
+  };
+}
+
+/** Each is a copy on most filesystems. */
+const UNDO_MAX = 100;
+
+function undoOf(values: FlagValues, rootfs: string | undefined): number | undefined {
+  const count = values.int("undo");
+  if (count === undefined || count === 0) return undefined;
+  if (count < 0 || count > UNDO_MAX)
+    throw new BockerError("invalid", `Invalid value ${count}, range for undo is [0, ${UNDO_MAX}]`);
+  if (values.bool("rm") || rootfs !== undefined)
+    throw new BockerError(
+      "usage",
+      `conflicting options: --undo and ${rootfs === undefined ? "--rm" : "--rootfs"}`,
+    );
+  return count;
+}
+
+function hostConfig(values: FlagValues, rootfs: string | undefined, ports: HostConfig["ports"]): HostConfig {
   const oomScoreAdj = values.int("oom-score-adj") ?? 0;
   if (oomScoreAdj < -1000 || oomScoreAdj > 1000)
     throw new BockerError(
@@ -108,12 +130,14 @@ function hostConfig(values: FlagValues, rootfs: string | undefined): HostConfig 
   return {
     autoRemove: values.bool("rm"),
     networkMode: networkMode(values),
-    ports: values.list("publish").flatMap(parsePublish),
+    ports,
     capAdd: values.list("cap-add"),
     capDrop: values.list("cap-drop"),
     privileged: values.bool("privileged"),
     ...parseSecurityOptions(values.list("security-opt")),
     readonlyRoot: values.bool("read-only"),
+    storageSize: parseStorageSize(values.list("storage-opt"), "--storage-opt"),
+    undo: undoOf(values, rootfs),
     shmSize: sizeOf(values, "shm-size") ?? DEFAULT_SHM_SIZE,
     memory: sizeOf(values, "memory") || undefined,
     memorySwap: sizeOf(values, "memory-swap") || undefined,
@@ -123,6 +147,7 @@ function hostConfig(values: FlagValues, rootfs: string | undefined): HostConfig 
     cpusetCpus: values.string("cpuset-cpus") || undefined,
     cpusetMems: values.string("cpuset-mems") || undefined,
     pidsLimit,
+    cgroupParent: values.string("cgroup-parent") || undefined,
     ulimits: values.list("ulimit").map(parseUlimit),
     sysctls: parseMap(values.list("sysctl")),
     devices: values.list("device").map(parseDevice),
@@ -138,7 +163,9 @@ function hostConfig(values: FlagValues, rootfs: string | undefined): HostConfig 
   };
 }
 
-function mountsOf(values: FlagValues): MountPoint[] {
+async function mountsOf(values: FlagValues): Promise<MountPoint[]> {
+  if (!["volume", "mount", "tmpfs"].some((name) => values.has(name))) return [];
+  const { parseMount, parseTmpfs, parseVolume, resolvedSource } = await import("./mounts.ts");
   const mounts = [
     ...values.list("volume").map(parseVolume),
     ...values.list("mount").map(parseMount),
@@ -153,7 +180,9 @@ function mountsOf(values: FlagValues): MountPoint[] {
 }
 
 /** What the files in /etc will be made of; found wrong now rather than at the start. */
-function checkNames(values: FlagValues): void {
+async function checkNames(values: FlagValues): Promise<void> {
+  if (!["add-host", "dns", "dns-search", "dns-option"].some((name) => values.has(name))) return;
+  const { parseAddHost, resolvFile } = await import("../network/files.ts");
   for (const entry of values.list("add-host")) parseAddHost(entry, "127.0.0.1");
   const overrides = {
     nameservers: values.list("dns"),
@@ -179,7 +208,10 @@ function refuseForSharedNetwork(values: FlagValues): void {
 }
 
 /** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
-export function createRequest(values: FlagValues, rootfs: string | undefined): Omit<CreateRequest, "image"> {
+export async function createRequest(
+  values: FlagValues,
+  rootfs: string | undefined,
+): Promise<Omit<CreateRequest, "image">> {
   const stopSignal = values.string("stop-signal");
   if (stopSignal !== undefined) parseSignal(stopSignal);
   const entrypoint = values.string("entrypoint");
@@ -190,13 +222,14 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
       `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
     );
   refuseForSharedNetwork(values);
-  checkNames(values);
+  await checkNames(values);
+  const { ports, exposedPorts } = await portsOf(values);
   return {
     name: values.string("name") ?? "",
     entrypoint: entrypoint === undefined ? undefined : [entrypoint],
     command: values.positional.slice(1),
     env: [...values.list("env-file").flatMap(readEnvironmentFile), ...parseEnvironment(values.list("env"))],
-    labels: parseMap([...values.list("label-file").flatMap(readLabelFile), ...values.list("label")]),
+    labels: parseLabels(values),
     user: values.string("user"),
     workingDir,
     hostname: values.string("hostname"),
@@ -206,12 +239,9 @@ export function createRequest(values: FlagValues, rootfs: string | undefined): O
     stdinOnce: values.bool("interactive") && !values.bool("detach"),
     stopSignal,
     stopTimeout: values.int("stop-timeout"),
-    exposedPorts: values
-      .list("expose")
-      .flatMap(parseExposed)
-      .map(({ protocol, port }) => `${port}/${protocol}`),
+    exposedPorts,
     publishAll: values.bool("publish-all"),
-    host: hostConfig(values, rootfs),
-    mounts: mountsOf(values),
+    host: hostConfig(values, rootfs, ports),
+    mounts: await mountsOf(values),
   };
 }

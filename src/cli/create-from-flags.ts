@@ -1,33 +1,36 @@
 /** What `run` and `create` have in common: from the command line to a recorded container. */
-import { existsSync, writeFileSync } from "node:fs";
+
 import { BockerError } from "../base/errors.ts";
 import { familiarReference, parseReference, withDefaultTag } from "../base/reference.ts";
-import { type CreateRequest, createContainer } from "../engine/create.ts";
+import { createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";
 import { findImage, HOST_IMAGE, hostImage, type ResolvedImage, requireImage } from "../engine/image.ts";
+import type { CreateRequest } from "../engine/record.ts";
+import { exists, writeFile } from "../os/host-files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { createRequest } from "./container-options.ts";
 import type { FlagValues } from "./flags.ts";
 import { printError } from "./output.ts";
-import { parsePlatform } from "./values.ts";
 
-function checkCidFile(path: string | undefined): void {
-  if (path !== undefined && existsSync(path))
+/** Throws "conflict" where --cidfile is there already. */
+export function checkCidFile(path: string | undefined): void {
+  if (path !== undefined && exists(path))
     throw new BockerError(
       "conflict",
       `container ID file found, make sure the other container isn't running or delete ${path}`,
     );
 }
 
-function writeCidFile(path: string | undefined, id: string): void {
-  if (path !== undefined) writeFileSync(path, id, { flag: "wx", mode: 0o644 });
+export function writeCidFile(path: string | undefined, id: string): void {
+  if (path !== undefined) writeFile(path, id, { exclusive: true, mode: 0o644 });
 }
 
-/** Whether an image made for `has` runs where `wanted` was asked for; a variant is not looked at. */
-function fits(has: string | undefined, wanted: string | undefined): boolean {
-  if (has === undefined || wanted === undefined) return true;
-  const { os, architecture } = parsePlatform(wanted);
-  return has === `${os}/${architecture}`;
+/** The value of --platform as images say it, "os/architecture": a variant is not looked at. */
+async function wantedPlatform(text: string | undefined): Promise<string | undefined> {
+  if (text === undefined) return undefined;
+  const { hostPlatform, parsePlatform } = await import("../registry/platform.ts");
+  const { os, architecture } = parsePlatform(text, hostPlatform());
+  return `${os}/${architecture}`;
 }
 
 /** The image that was asked for, pulled when --pull and --platform say so. */
@@ -39,12 +42,19 @@ async function imageFor(values: FlagValues, engine: Engine, reference: string): 
       `invalid pull option: '${policy}': must be one of "always", "missing" or "never"`,
     );
   const platform = values.string("platform");
+  const kept = async () =>
+    platform && (await import("./kept-platform.ts")).keptPlatform(engine, reference, platform);
+  const wanted = await wantedPlatform(platform);
+  const fits = ({ platform: has }: ResolvedImage) =>
+    has === undefined || wanted === undefined || has === wanted;
   const found = findImage(engine, reference);
   if (found?.id === HOST_IMAGE) {
-    if (fits(found.platform, platform)) return found;
+    if (fits(found)) return found;
     throw new BockerError("invalid", `the host image is ${found.platform}: it cannot be run as ${platform}`);
   }
-  if (found !== undefined && policy !== "always" && fits(found.platform, platform)) return found;
+  const here = policy !== "always" && (await kept());
+  if (here) return here;
+  if (found !== undefined && policy !== "always" && fits(found)) return found;
   if (policy === "never") {
     const image = requireImage(engine, reference);
     throw new BockerError(
@@ -59,8 +69,12 @@ async function imageFor(values: FlagValues, engine: Engine, reference: string): 
     );
   if (found === undefined && !values.bool("quiet")) printError(missingText(reference));
   const { pullWithProgress } = await import("./pull.ts");
-  await pullWithProgress(engine, reference, { platform, quiet: values.bool("quiet"), output: 2 });
-  return requireImage(engine, reference);
+  await pullWithProgress(engine, reference, {
+    platforms: platform === undefined ? [] : [platform],
+    quiet: values.bool("quiet"),
+    output: 2,
+  });
+  return (await kept()) || requireImage(engine, reference);
 }
 
 /** Docker's words before it pulls on its own account. */
@@ -72,7 +86,7 @@ function missingText(reference: string): string {
 export async function requestFromFlags(values: FlagValues, engine: Engine): Promise<CreateRequest> {
   const [word = ""] = values.positional;
   const rootfs = values.bool("rootfs") ? word : undefined;
-  const request = createRequest(values, rootfs);
+  const request = await createRequest(values, rootfs);
   const image =
     rootfs === undefined
       ? await imageFor(values, engine, word)
@@ -84,7 +98,7 @@ export async function requestFromFlags(values: FlagValues, engine: Engine): Prom
 export async function createFromFlags(values: FlagValues, engine: Engine): Promise<ContainerRecord> {
   const cidfile = values.string("cidfile");
   checkCidFile(cidfile);
-  const record = createContainer(engine, await requestFromFlags(values, engine));
+  const record = await createContainer(engine, await requestFromFlags(values, engine));
   writeCidFile(cidfile, record.id);
   return record;
 }

@@ -1,12 +1,14 @@
 /** `bocker exec` */
 import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type ExecRequest, execInContainer } from "../engine/exec.ts";
+import { type ExecRequest, execInContainer, runningPid } from "../engine/exec.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
+import type { ContainerRecord } from "../spec/container.ts";
 import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { Flag, FlagValues } from "./flags.ts";
+import { interruptible } from "./interruption.ts";
 import { parseDetachKeys, parseEnvironment, readEnvironmentFile } from "./values.ts";
 
 const FLAGS: readonly Flag[] = [
@@ -22,6 +24,7 @@ const FLAGS: readonly Flag[] = [
   { name: "interactive", short: "i", kind: "bool", help: "Keep STDIN open even if not attached" },
   { name: "privileged", kind: "bool", help: "Give extended privileges to the command" },
   { name: "tty", short: "t", kind: "bool", help: "Allocate a pseudo-TTY" },
+  { name: "undo", kind: "bool", help: "Keep the container's files as they are before, for undo" },
   { name: "user", short: "u", kind: "string", help: 'Username or UID (format: "<name|uid>[:<group|gid>]")' },
   { name: "workdir", short: "w", kind: "string", help: "Working directory inside the container" },
 ];
@@ -55,6 +58,13 @@ async function explain(
   return printExplanation(format, await explainExec(engine, record, request));
 }
 
+/** The files as they are before. Of a container that does not run nothing is kept. */
+async function keep(engine: Engine, record: ContainerRecord, command: readonly string[]): Promise<void> {
+  runningPid(engine, record);
+  const { keepFiles } = await import("../engine/undo.ts");
+  await interruptible((signal) => keepFiles(engine, record, ["exec", ...command].join(" "), signal));
+}
+
 export const execCommand: Command = {
   name: "exec",
   usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
@@ -72,6 +82,7 @@ export const execCommand: Command = {
     const detach = values.bool("detach");
     const stdin = request.stdin && !detach;
     if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
+    if (values.bool("undo") || record.host.undo !== undefined) await keep(engine, record, request.command);
     if (detach) {
       (await execInContainer(engine, record, request, undefined)).connection.close();
       return 0;

@@ -17,6 +17,39 @@ export interface Flag {
   unsupported?: true;
 }
 
+/** Where a command's flags are looked up. */
+export interface FlagSource {
+  byName(name: string): Flag | undefined;
+  /** "v" for -v */
+  byShort(letter: string): Flag | undefined;
+  /** In the order of their names. */
+  all(): readonly Flag[];
+}
+
+/** The few flags of most commands. */
+export class FlagList implements FlagSource {
+  readonly #flags: readonly Flag[];
+
+  constructor(flags: readonly Flag[]) {
+    this.#flags = flags;
+  }
+
+  byName(name: string): Flag | undefined {
+    return this.#flags.find((flag) => flag.name === name);
+  }
+
+  byShort(letter: string): Flag | undefined {
+    return this.#flags.find((flag) => flag.short === letter);
+  }
+
+  all(): readonly Flag[] {
+    return this.#flags;
+  }
+}
+
+/** Every command has it. */
+const HELP: Flag = { name: "help", kind: "bool", help: "Print usage" };
+
 export class FlagValues {
   readonly #values = new Map<string, string[]>();
   positional: string[] = [];
@@ -80,12 +113,12 @@ function checkedValue(flag: Flag, value: string): string {
 }
 
 class Parser {
-  readonly #flags: readonly Flag[];
+  readonly #flags: FlagSource;
   readonly #words: string[];
   readonly #interspersed: boolean;
   readonly #values = new FlagValues();
 
-  constructor(flags: readonly Flag[], words: string[], interspersed: boolean) {
+  constructor(flags: FlagSource, words: string[], interspersed: boolean) {
     this.#flags = flags;
     this.#words = [...words];
     this.#interspersed = interspersed;
@@ -116,7 +149,7 @@ class Parser {
   #long(word: string): void {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
-    const flag = this.#flags.find((candidate) => candidate.name === name);
+    const flag = this.#flags.byName(name) ?? (name === HELP.name ? HELP : undefined);
     if (flag === undefined) throw usageError(`unknown flag: --${name}`);
     if (equals >= 0) this.#add(flag, word.slice(equals + 1));
     else if (flag.kind === "bool") this.#add(flag, "true");
@@ -131,7 +164,7 @@ class Parser {
   #short(word: string): void {
     for (let at = 1; at < word.length; at++) {
       const letter = word[at]!;
-      const flag = this.#flags.find((candidate) => candidate.short === letter);
+      const flag = this.#flags.byShort(letter);
       if (flag === undefined) throw usageError(`unknown shorthand flag: '${letter}' in ${word}`);
       const rest = word.slice(at + 1);
       if (flag.kind === "bool" && !rest.startsWith("=")) {
@@ -147,6 +180,11 @@ class Parser {
 }
 
 /** Parses a command's words. Throws BockerError "usage" or "unsupported". */
-export function parseFlags(flags: readonly Flag[], words: string[], interspersed = true): FlagValues {
-  return new Parser(flags, words, interspersed).parse();
+export function parseFlags(
+  flags: FlagSource | readonly Flag[],
+  words: string[],
+  interspersed = true,
+): FlagValues {
+  const source = "byName" in flags ? flags : new FlagList(flags);
+  return new Parser(source, words, interspersed).parse();
 }

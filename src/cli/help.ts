@@ -14,7 +14,8 @@ function flagLeft(flag: Flag): string {
 }
 
 export function commandHelp(command: Command, program = "bocker"): string {
-  const flags = command.flags.filter((flag) => flag.unsupported !== true);
+  const all = "all" in command.flags ? command.flags.all() : command.flags;
+  const flags = all.filter((flag) => flag.unsupported !== true);
   const width = Math.max(0, ...flags.map((flag) => flagLeft(flag).length)) + 3;
   const lines = flags.map((flag) => {
     const [first = "", ...more] = flag.help.split("\n");
@@ -24,7 +25,7 @@ export function commandHelp(command: Command, program = "bocker"): string {
       ...more.map((line) => pad + line),
     ].join("\n");
   });
-  const missing = command.flags.filter((flag) => flag.unsupported === true).map((flag) => `--${flag.name}`);
+  const missing = all.filter((flag) => flag.unsupported === true).map((flag) => `--${flag.name}`);
   return [
     `Usage:  ${program} ${command.name}${command.usage === "" ? "" : ` ${command.usage}`}`,
     "",
@@ -34,7 +35,28 @@ export function commandHelp(command: Command, program = "bocker"): string {
   ].join("\n");
 }
 
-export function overview(commands: { name: string; summary: string }[]): string {
+interface Listed {
+  name: string;
+  summary: string;
+}
+
+/** "bocker system": its commands. */
+export function groupHelp(group: string, summary: string, commands: Listed[]): string {
+  const named = commands.map((command) => ({ ...command, name: command.name.slice(group.length + 1) }));
+  const width = Math.max(...named.map(({ name }) => name.length)) + 3;
+  return [
+    `Usage:  bocker ${group} COMMAND`,
+    "",
+    summary,
+    "",
+    "Commands:",
+    ...named.map((command) => `  ${command.name.padEnd(width)}${command.summary}`),
+    "",
+    `Run 'bocker ${group} COMMAND --help' for more information on a command.`,
+  ].join("\n");
+}
+
+export function overview(commands: Listed[], groups: ReadonlyMap<string, string>): string {
   const width = Math.max(...commands.map(({ name }) => name.length)) + 3;
   return [
     "Usage:  bocker [OPTIONS] COMMAND",
@@ -44,7 +66,11 @@ export function overview(commands: { name: string; summary: string }[]): string 
     "Commands:",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     "",
+    "Management Commands:",
+    ...[...groups].map(([name, summary]) => `  ${name.padEnd(width)}${summary}`),
+    "",
     "Global Options:",
+    "      --storage-driver string   Of a new data root: overlay, btrfs or vfs (BOCKER_STORAGE_DRIVER)",
     "      --data-root string   Where images and containers are kept (BOCKER_DATA, default /var/lib/bocker)",
     "      --run-root string    What belongs to this boot (BOCKER_RUN, default /run/bocker)",
     "  -v, --version            Print version information and quit",

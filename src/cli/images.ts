@@ -1,14 +1,19 @@
 /** `bocker images` */
+import { BockerError } from "../base/errors.ts";
 import { shortId } from "../base/ids.ts";
 import { familiarName, parseReference, type Reference } from "../base/reference.ts";
 import type { Engine } from "../engine/engine.ts";
-import { HOST_IMAGE } from "../engine/image.ts";
+import { HOST_IMAGE, requireImageRecord } from "../engine/image.ts";
 import type { ImageRecord } from "../state/images.ts";
+import { type ImageName, IndexTable } from "../state/indexes.ts";
 import type { Command } from "./command.ts";
-import { parseFilters } from "./filters.ts";
+import { booleanFilter, type Filters, hasLabel, parseFilters } from "./filters.ts";
+import type { FlagValues } from "./flags.ts";
 import { ago, humanSize } from "./human.ts";
 import { printListing, type Row } from "./listing.ts";
+import { printDamaged } from "./output.ts";
 import { createdAt } from "./ps.ts";
+import { untilMatcher } from "./until-filter.ts";
 
 const HEADS: Record<string, string> = {
   Repository: "REPOSITORY",
@@ -19,7 +24,11 @@ const HEADS: Record<string, string> = {
   CreatedAt: "CREATED AT",
   Size: "SIZE",
   Containers: "CONTAINERS",
+  SharedSize: "SHARED SIZE",
+  UniqueSize: "UNIQUE SIZE",
+  VirtualSize: "VIRTUAL SIZE",
 };
+const FILTERS = ["before", "dangling", "label", "reference", "since", "until"];
 const NONE = "<none>";
 
 interface Entry {
@@ -28,44 +37,57 @@ interface Entry {
   digest: string;
   /** undefined: this machine's own root */
   image: ImageRecord | undefined;
+  /** The digest of the index that the name stands for, where it is kept. */
+  index: string | undefined;
 }
 
-/** A row for each tag, one for each digest that no tag stands for, one for an image without any name. */
-function entriesOf(engine: Engine): Entry[] {
-  const tags = engine.images.tags().map(({ name, image }) => ({ reference: parseReference(name), image }));
-  const digests = engine.images
-    .digests()
-    .map(({ name, image }) => ({ reference: parseReference(name), image }));
+const NAMELESS = { repository: NONE, tag: NONE, digest: NONE, index: undefined };
+
+const named = ({ name, ...row }: ImageName) => ({ reference: parseReference(name), ...row });
+
+/**
+ * A row for each tag, one for each digest that no tag stands for, one for an image without any name.
+ * @param all with platforms that have been run of an image that is kept whole
+ */
+function entriesOf(engine: Engine, all: boolean): Entry[] {
+  const tags = engine.images.tags().map(named);
+  const digests = engine.images.digests().map(named);
+  const kept = new IndexTable(engine.database).list(printDamaged).flatMap(({ entries }) => entries);
+  const platforms = new Set(kept.map((entry) => entry.image?.id));
   const entries: Entry[] = [];
-  for (const image of engine.images.list()) {
+  for (const image of engine.images.list(printDamaged)) {
     const own = tags.filter((tag) => tag.image === image.id);
     const pulled = digests.filter((digest) => digest.image === image.id);
     const digestOf = (reference: Reference) =>
       pulled.find((digest) => familiarName(digest.reference) === familiarName(reference))?.reference.digest ??
       NONE;
-    for (const { reference } of own)
+    for (const { reference, index } of own)
       entries.push({
         repository: familiarName(reference),
         tag: reference.tag ?? NONE,
-        digest: digestOf(reference),
+        digest: index ?? digestOf(reference),
         image,
+        index,
       });
-    for (const { reference } of pulled)
+    for (const { reference, index } of pulled)
       if (!own.some((tag) => familiarName(tag.reference) === familiarName(reference)))
         entries.push({
           repository: familiarName(reference),
           tag: NONE,
           digest: reference.digest ?? NONE,
           image,
+          index,
         });
-    if (own.length + pulled.length === 0) entries.push({ repository: NONE, tag: NONE, digest: NONE, image });
+    if (own.length + pulled.length === 0 && (all || !platforms.has(image.id)))
+      entries.push({ ...NAMELESS, image });
   }
-  entries.push({ repository: HOST_IMAGE, tag: "latest", digest: NONE, image: undefined });
+  entries.push({ ...NAMELESS, repository: HOST_IMAGE, tag: "latest", image: undefined });
   return entries;
 }
 
 function rowOf(entry: Entry, full: boolean): Row {
   const { image } = entry;
+  const size = image === undefined ? "N/A" : humanSize(image.size);
   return {
     Repository: entry.repository,
     Tag: entry.tag,
@@ -73,8 +95,12 @@ function rowOf(entry: Entry, full: boolean): Row {
     ID: image === undefined ? HOST_IMAGE : full ? image.id : shortId(image.id),
     CreatedSince: image === undefined ? "N/A" : ago(image.created),
     CreatedAt: image === undefined ? "N/A" : createdAt(image.created),
-    Size: image === undefined ? "N/A" : humanSize(image.size),
+    Size: size,
+    VirtualSize: size,
+    // As Docker, which tells these in `system df -v` only.
     Containers: "N/A",
+    SharedSize: "N/A",
+    UniqueSize: "N/A",
   };
 }
 
@@ -93,12 +119,34 @@ function isNamed(entry: Entry, pattern: string): boolean {
 
 function labelsMatch(image: ImageRecord | undefined, wanted: string[]): boolean {
   const labels = image?.config.Labels ?? {};
-  return wanted.every((text) => {
-    const equals = text.indexOf("=");
-    return equals < 0
-      ? Object.hasOwn(labels, text)
-      : labels[text.slice(0, equals)] === text.slice(equals + 1);
-  });
+  return wanted.every((text) => hasLabel(labels, text));
+}
+
+/** `before` and `since` an image, `until` a time; this machine's own root was made at none. */
+function timeMatcher(engine: Engine, filters: Filters): (image: ImageRecord | undefined) => boolean {
+  const madeAt = (reference: string) => Date.parse(requireImageRecord(engine, reference).created);
+  const before = (filters.get("before") ?? []).map(madeAt);
+  const since = (filters.get("since") ?? []).map(madeAt);
+  const isOld = untilMatcher(filters);
+  if (before.length + since.length === 0 && !filters.has("until")) return () => true;
+  return (image) => {
+    if (image === undefined) return false;
+    const created = Date.parse(image.created);
+    return (
+      before.every((time) => created < time) && since.every((time) => created > time) && isOld(image.created)
+    );
+  };
+}
+
+async function tree(values: FlagValues, engine: Engine, entries: readonly Entry[]): Promise<number> {
+  for (const flag of ["digests", "format", "no-trunc", "quiet"])
+    if (values.has(flag)) throw new BockerError("usage", `--${flag} is not yet supported with --tree`);
+  const { printTree } = await import("./images-tree.ts");
+  const shown = entries.flatMap(({ repository, tag, image, index }) =>
+    image === undefined ? [] : [{ name: repository === NONE ? NONE : `${repository}:${tag}`, image, index }],
+  );
+  printTree(engine, shown);
+  return 0;
 }
 
 export const imagesCommand: Command = {
@@ -113,7 +161,7 @@ export const imagesCommand: Command = {
       short: "f",
       kind: "list",
       value: "filter",
-      help: "Filter output (dangling, label, reference)",
+      help: "Filter output (before, dangling, label, reference, since, until)",
     },
     {
       name: "format",
@@ -122,20 +170,23 @@ export const imagesCommand: Command = {
     },
     { name: "no-trunc", kind: "bool", help: "Don't truncate output" },
     { name: "quiet", short: "q", kind: "bool", help: "Only show image IDs" },
-    { name: "tree", kind: "bool", help: "", unsupported: true },
+    { name: "tree", kind: "bool", help: "List multi-platform images as a tree" },
   ],
   words: { least: 0, most: 1 },
   async run(values, engine) {
-    const filters = parseFilters(values.list("filter"), ["dangling", "label", "reference"]);
+    const filters = parseFilters(values.list("filter"), FILTERS);
+    const matchesTime = timeMatcher(engine, filters);
     const [pattern] = values.positional;
     const references = [...(pattern === undefined ? [] : [pattern]), ...(filters.get("reference") ?? [])];
-    const dangling = filters.get("dangling")?.at(-1);
-    const entries = entriesOf(engine).filter(
+    const dangling = booleanFilter(filters, "dangling");
+    const entries = entriesOf(engine, values.bool("all")).filter(
       (entry) =>
         (references.length === 0 || references.some((reference) => isNamed(entry, reference))) &&
-        (dangling === undefined || (entry.repository === NONE) === ["1", "true"].includes(dangling)) &&
-        labelsMatch(entry.image, filters.get("label") ?? []),
+        (dangling === undefined || (entry.repository === NONE) === dangling) &&
+        labelsMatch(entry.image, filters.get("label") ?? []) &&
+        matchesTime(entry.image),
     );
+    if (values.bool("tree")) return tree(values, engine, entries);
     const rows = entries.map((entry) => rowOf(entry, values.bool("no-trunc")));
     const quiet = values.bool("quiet");
     const unique = quiet
@@ -149,7 +200,7 @@ export const imagesCommand: Command = {
       "CreatedSince",
       "Size",
     ];
-    printListing({ heads: HEADS, columns, rows: unique }, values.string("format"), quiet);
+    await printListing({ heads: HEADS, columns, rows: unique }, values.string("format"), quiet);
     return 0;
   },
 };

@@ -2,10 +2,11 @@
 import { BockerError } from "../base/errors.ts";
 import { applyChanges } from "../engine/changes.ts";
 import { type ImportOptions, importPath, importStream } from "../engine/import.ts";
+import { standardInput } from "../os/input-chunks.ts";
+import { hostPlatform, parsePlatform } from "../registry/platform.ts";
 import type { Command } from "./command.ts";
 import { interruptible } from "./interruption.ts";
 import { print } from "./output.ts";
-import { parsePlatform } from "./values.ts";
 
 export const importCommand: Command = {
   name: "import",
@@ -30,11 +31,12 @@ export const importCommand: Command = {
         name,
         execution: applyChanges({}, values.list("change")),
         message: values.string("message") ?? `Imported from ${source}`,
-        architecture: platform === undefined ? undefined : parsePlatform(platform).architecture,
+        architecture:
+          platform === undefined ? undefined : parsePlatform(platform, hostPlatform()).architecture,
         signal,
       };
       return source === "-"
-        ? importStream(engine, process.stdin, options)
+        ? importStream(engine, standardInput(), options)
         : importPath(engine, source, options);
     });
     print(record.id);

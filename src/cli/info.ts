@@ -14,6 +14,7 @@ function text(info: ReturnType<typeof engineInfo>): string {
     `Images: ${info.Images}`,
     `Server Version: ${info.ServerVersion} (no daemon)`,
     `Storage Driver: ${info.Driver}`,
+    ...info.DriverStatus.map(([name, found]) => ` ${name}: ${found}`),
     `Logging Driver: ${info.LoggingDriver}`,
     `Cgroup Version: ${info.CgroupVersion}`,
     "Plugins:",
@@ -44,10 +45,9 @@ export const infoCommand: Command = {
   async run(values, engine) {
     const info = engineInfo(engine);
     const format = values.string("format");
-    if (format === "json") print(JSON.stringify(info));
-    else if (format !== undefined) {
-      const { compileTemplate } = await import("./template/render.ts");
-      print(compileTemplate(format)(info));
+    if (format !== undefined && format !== "") {
+      const { formatter } = await import("./documents.ts");
+      (await formatter(format))(info);
     } else print(text(info));
     return 0;
   },

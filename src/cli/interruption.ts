@@ -1,7 +1,7 @@
 /** Ctrl-C and its like as an AbortSignal, for work that has something to undo. */
-import { constants } from "node:os";
+import { SIGNALS } from "../os/signals.ts";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Runs `work` with a signal that tells it to stop. A second Ctrl-C ends the process at once, as if
@@ -10,13 +10,13 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
+    if (controller.signal.aborted) process.exit(129 + SIGNALS.indexOf(name.slice("SIG".length)));
     controller.abort();
   };
-  for (const name of SIGNALS) process.on(name, onSignal);
+  for (const name of STOPPING) process.on(name, onSignal);
   try {
     return await work(controller.signal);
   } finally {
-    for (const name of SIGNALS) process.off(name, onSignal);
+    for (const name of STOPPING) process.off(name, onSignal);
   }
 }

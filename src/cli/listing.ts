@@ -1,6 +1,6 @@
 /** Lists of things: a table, JSON lines, or what --format says. */
+import { visibleJson } from "../base/visible-json.ts";
 import { print, table } from "./output.ts";
-import { compileTemplate } from "./template/render.ts";
 
 /** Fields by Docker's names, e.g. { ID, Names }. */
 export type Row = Record<string, string>;
@@ -11,6 +11,8 @@ export interface Listing {
   /** Fields of the default table. */
   columns: string[];
   rows: Row[];
+  /** The labels of each row, for `{{.Label "key"}}`. */
+  labels?: Readonly<Record<string, string>>[];
 }
 
 /** --format's texts contain \t and \n as two characters. */
@@ -18,11 +20,28 @@ function unescaped(format: string): string {
   return format.replace(/\\t/g, "\t").replace(/\\n/g, "\n");
 }
 
+/** A row as templates see it, with a method that is no field. */
+function withLabel(row: Row, label: (key: unknown) => string): object {
+  return Object.defineProperty({ ...row }, "Label", { value: label });
+}
+
+function withLabels({ rows, labels }: Listing): object[] {
+  if (labels === undefined) return rows;
+  return rows.map((row, at) => {
+    const own = labels[at] ?? {};
+    return withLabel(row, (key) => (Object.hasOwn(own, String(key)) ? (own[String(key)] ?? "") : ""));
+  });
+}
+
 /** Prints a listing. `format`: undefined or "table", "table TEMPLATE", "json", or a template for each row. */
-export function printListing(listing: Listing, format: string | undefined, quiet: boolean): void {
+export async function printListing(
+  listing: Listing,
+  format: string | undefined,
+  quiet: boolean,
+): Promise<void> {
   const { heads, columns, rows } = listing;
   if (quiet && format === undefined) {
-    for (const row of rows) print(row["ID"] ?? "");
+    for (const row of rows) print(row["ID"] ?? row["Name"] ?? "");
   } else if (format === undefined || format === "" || format === "table") {
     print(
       table(
@@ -31,13 +50,21 @@ export function printListing(listing: Listing, format: string | undefined, quiet
       ),
     );
   } else if (format === "json") {
-    for (const row of rows) print(JSON.stringify(row));
-  } else if (format.startsWith("table ")) {
+    for (const row of rows) print(visibleJson(row));
+  } else await printTemplate(listing, format);
+}
+
+/** Templates are loaded for those who use them. */
+async function printTemplate(listing: Listing, format: string): Promise<void> {
+  const { compileTemplate } = await import("./template/render.ts");
+  if (format.startsWith("table ")) {
     const template = compileTemplate(unescaped(format.slice("table ".length)));
-    const [head = [], ...body] = [heads, ...rows].map((row) => template(row).split("\t"));
+    const titles = withLabel(listing.heads, String);
+    const [head = [], ...body] = [titles, ...withLabels(listing)].map((row) => template(row).split("\t"));
     print(table(head, body));
   } else {
+    const { printRendered } = await import("./template/print.ts");
     const template = compileTemplate(unescaped(format));
-    for (const row of rows) print(template(row));
+    for (const row of withLabels(listing)) printRendered(template(row));
   }
 }

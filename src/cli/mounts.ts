@@ -1,16 +1,20 @@
 /** -v, --mount and --tmpfs, in Docker's notation (docker/cli opts/mount.go, cli/compose/loader/volume.go). */
-import { existsSync, realpathSync } from "node:fs";
-import { isAbsolute, normalize, resolve } from "node:path";
 import { BockerError } from "../base/errors.ts";
 import { NAME_PATTERN } from "../base/ids.ts";
+import { exists, realPath } from "../os/host-files.ts";
 import type { MountPoint } from "../spec/container.ts";
+
+/** Loaded only by those who mount something. */
+const nodePath = () => process.getBuiltinModule("node:path");
 
 const PROPAGATIONS = new Set(["private", "rprivate", "slave", "rslave", "shared", "rshared"]);
 
 function point(type: MountPoint["type"], destination: string): MountPoint {
-  if (!isAbsolute(destination))
+  if (!destination.startsWith("/"))
     throw new BockerError("invalid", `invalid mount path: '${destination}' mount path must be absolute`);
-  const clean = normalize(destination).replace(/(.)\/+$/, "$1");
+  const clean = nodePath()
+    .normalize(destination)
+    .replace(/(.)\/+$/, "$1");
   if (clean === "/") throw new BockerError("invalid", "invalid specification: destination can't be '/'");
   return { type, name: "", source: "", destination: clean, readOnly: false, options: [], propagation: "" };
 }
@@ -18,7 +22,7 @@ function point(type: MountPoint["type"], destination: string): MountPoint {
 function setSource(mount: MountPoint, source: string): void {
   if (/^[./~]/.test(source)) {
     mount.type = "bind";
-    mount.source = resolve(source);
+    mount.source = nodePath().resolve(source);
     return;
   }
   if (!NAME_PATTERN.test(source))
@@ -76,7 +80,7 @@ function applyField(mount: MountPoint, key: string, value: string | undefined, t
     case "source":
     case "src":
       if (mount.type === "volume") mount.name = value ?? "";
-      else mount.source = resolve(value ?? "");
+      else mount.source = nodePath().resolve(value ?? "");
       return;
     case "readonly":
     case "ro":
@@ -147,7 +151,7 @@ export function parseMount(text: string): MountPoint {
   const mount = point(type, target);
   for (const [key, value] of fields) applyField(mount, key, value, text);
   checkFields(type, fields, text);
-  if (type === "bind" && !existsSync(mount.source))
+  if (type === "bind" && !exists(mount.source))
     throw new BockerError(
       "invalid",
       `invalid mount config for type "bind": bind source path does not exist: ${mount.source}`,
@@ -159,7 +163,5 @@ export function parseMount(text: string): MountPoint {
 
 /** Bind sources are followed once, here; what is mounted later is that directory and no other. */
 export function resolvedSource(mount: MountPoint): MountPoint {
-  return mount.type === "bind" && existsSync(mount.source)
-    ? { ...mount, source: realpathSync(mount.source) }
-    : mount;
+  return mount.type === "bind" && exists(mount.source) ? { ...mount, source: realPath(mount.source) } : mount;
 }

@@ -1,6 +1,7 @@
 /** Writing to the terminal: everything at once, and safe to look at. */
-import { writeSync } from "node:fs";
+
 import { visible } from "../base/visible.ts";
+import { write } from "../os/files.ts";
 
 export { visible };
 
@@ -8,7 +9,7 @@ export function writeFully(fd: number, text: string): void {
   let bytes = Buffer.from(text, "utf8");
   while (bytes.length > 0) {
     try {
-      bytes = bytes.subarray(writeSync(fd, bytes));
+      bytes = bytes.subarray(write(fd, bytes));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EAGAIN") continue;
@@ -27,13 +28,20 @@ export function printError(text: string): void {
   writeFully(2, `${text}\n`);
 }
 
+/** A listing goes on without what is damaged, and says so. */
+export function printDamaged(error: Error): void {
+  printError(`bocker: ${visible(error.message)}`);
+}
+
 const COLUMN_GAP = 3;
 const COLUMN_MINIMUM = 10;
 
 /** Columns as Docker's tabwriter aligns them: ten wide at least, three blanks between, nothing behind the last. */
 export function table(header: string[], rows: string[][]): string {
   const lines = [header, ...rows].map((row) => row.map(visible));
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const widths = header.map((_, column) =>
+    lines.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0),
+  );
   return lines
     .map((line) =>
       line

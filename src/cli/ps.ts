@@ -1,15 +1,14 @@
 /** `bocker ps` */
-import { BockerError } from "../base/errors.ts";
 import { shortId } from "../base/ids.ts";
 import type { Engine } from "../engine/engine.ts";
-import { containerSize } from "../engine/size.ts";
 import type { ContainerRecord, ContainerState, PublishedPort } from "../spec/container.ts";
-import { readState } from "../state/status.ts";
+import { stateReader } from "../state/status.ts";
 import type { Command } from "./command.ts";
-import { type Filters, parseFilters } from "./filters.ts";
+import type { ContainerFilter } from "./container-filter.ts";
 import type { FlagValues } from "./flags.ts";
 import { ago, humanDuration, humanSize } from "./human.ts";
 import { printListing, type Row } from "./listing.ts";
+import { printDamaged } from "./output.ts";
 
 const HEADS: Record<string, string> = {
   ID: "CONTAINER ID",
@@ -52,7 +51,7 @@ function portsText(record: ContainerRecord, running: boolean): string {
   ].join(", ");
 }
 
-function commandText(record: ContainerRecord, full: boolean): string {
+export function commandText(record: ContainerRecord, full: boolean): string {
   const text = [...record.config.entrypoint, ...record.config.cmd].join(" ");
   return `"${full || text.length <= COMMAND_WIDTH ? text : `${text.slice(0, COMMAND_WIDTH - 1)}…`}"`;
 }
@@ -62,66 +61,67 @@ export function createdAt(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 19)} +0000 UTC`;
 }
 
-function rowOf(engine: Engine, record: ContainerRecord, state: ContainerState, values: FlagValues): Row {
-  const full = values.bool("no-trunc");
-  const withSize = values.bool("size") || (values.string("format") ?? "").includes(".Size");
-  const mounts = record.mounts
-    .filter(({ type }) => type !== "tmpfs")
-    .map(({ name, source }) => name || source);
-  const mode = record.host.networkMode;
-  return {
-    ID: full ? record.id : shortId(record.id),
-    Image: record.config.image,
-    Command: commandText(record, full),
-    CreatedAt: createdAt(record.created),
-    RunningFor: ago(record.created),
-    Status: statusText(state),
-    State: state.status,
-    Ports: portsText(record, state.status === "running"),
-    Names: record.name,
-    Labels: Object.entries(record.config.labels)
+/** One container as the listing shows it. */
+interface Shown {
+  record: ContainerRecord;
+  state: ContainerState;
+  full: boolean;
+  /** undefined when nobody asked: it takes a walk through the container's files. */
+  sizeOf: ((record: ContainerRecord) => string) | undefined;
+}
+
+/** Each is worked out for listings that show it: a thousand containers have fourteen thousand. */
+const FIELDS: Record<string, (shown: Shown) => string> = {
+  ID: ({ record, full }) => (full ? record.id : shortId(record.id)),
+  Image: ({ record }) => record.config.image,
+  Command: ({ record, full }) => commandText(record, full),
+  CreatedAt: ({ record }) => createdAt(record.created),
+  RunningFor: ({ record }) => ago(record.created),
+  Status: ({ state }) => statusText(state),
+  State: ({ state }) => state.status,
+  Ports: ({ record, state }) => portsText(record, state.status === "running"),
+  Names: ({ record }) => record.name,
+  Labels: ({ record }) =>
+    Object.entries(record.config.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(","),
-    Mounts: mounts.map((name) => (full || name.length <= 15 ? name : `${name.slice(0, 14)}…`)).join(","),
-    Networks: mode.startsWith("container:") ? "" : mode,
-    LocalVolumes: String(record.mounts.filter(({ type }) => type === "volume").length),
-    Size: withSize ? sizeText(engine, record) : "",
+  Mounts: ({ record, full }) =>
+    record.mounts
+      .filter(({ type }) => type !== "tmpfs")
+      .map(({ name, source }) => name || source)
+      .map((name) => (full || name.length <= 15 ? name : `${name.slice(0, 14)}…`))
+      .join(","),
+  Networks: ({ record }) => (record.host.networkMode.startsWith("container:") ? "" : record.host.networkMode),
+  LocalVolumes: ({ record }) => String(record.mounts.filter(({ type }) => type === "volume").length),
+  Size: ({ record, sizeOf }) => sizeOf?.(record) ?? "0B",
+};
+
+/** The fields that are shown, or may be. */
+function wantedFields(values: FlagValues, columns: string[]): string[] {
+  const format = values.string("format");
+  if (values.bool("quiet") && format === undefined) return ["ID"];
+  if (format === undefined || format === "" || format === "table") return columns;
+  // "{{json .}}" shows all without naming one.
+  const every = Object.keys(FIELDS);
+  return format === "json" || /\.(?![A-Za-z])/.test(format)
+    ? every
+    : every.filter((name) => format.includes(name));
+}
+
+async function sizeReader(engine: Engine): Promise<(record: ContainerRecord) => string> {
+  const { containerSize } = await import("../engine/size.ts");
+  return (record) => {
+    const { written, total } = containerSize(engine, record);
+    return `${humanSize(written)} (virtual ${humanSize(total)})`;
   };
 }
 
-function sizeText(engine: Engine, record: ContainerRecord): string {
-  const { written, total } = containerSize(engine, record);
-  return `${humanSize(written)} (virtual ${humanSize(total)})`;
-}
-
-const MATCHERS: Record<string, (record: ContainerRecord, state: ContainerState, value: string) => boolean> = {
-  id: (record, _, value) => record.id.startsWith(value),
-  name: (record, _, value) =>
-    new RegExp(value).test(record.name) || new RegExp(value).test(`/${record.name}`),
-  label: ({ config: { labels } }, _, value) => {
-    const equals = value.indexOf("=");
-    if (equals < 0) return Object.hasOwn(labels, value);
-    return labels[value.slice(0, equals)] === value.slice(equals + 1);
-  },
-  status: (_, state, value) => state.status === value,
-  exited: (_, state, value) => state.status === "exited" && state.code === Number(value),
-  ancestor: ({ config: { image }, imageId }, _, value) =>
-    image === value ||
-    image === `${value}:latest` ||
-    `${image}:latest` === value ||
-    imageId.startsWith(`sha256:${value}`),
-  network: ({ host }, _, value) => host.networkMode === value,
-  volume: ({ mounts }, _, value) =>
-    mounts.some(({ name, destination }) => name === value || destination === value),
-};
-
-function matches(filters: Filters, record: ContainerRecord, state: ContainerState): boolean {
-  return [...filters].every(([key, alternatives]) =>
-    // Every label must be there; of other keys one value suffices (docker ps --filter).
-    key === "label"
-      ? alternatives.every((value) => MATCHERS["label"]!(record, state, value))
-      : alternatives.some((value) => MATCHERS[key]!(record, state, value)),
-  );
+/** undefined without --filter: nothing is loaded for it. */
+async function filterOf(values: FlagValues, engine: Engine): Promise<ContainerFilter | undefined> {
+  const texts = values.list("filter");
+  if (texts.length === 0) return undefined;
+  const { containerFilter } = await import("./container-filter.ts");
+  return containerFilter(engine, texts);
 }
 
 /** How many of the newest, running or not; undefined without -n and -l. */
@@ -162,21 +162,35 @@ export const psCommand: Command = {
   ],
   words: { least: 0, most: 0 },
   async run(values, engine) {
-    const filters = parseFilters(values.list("filter"), Object.keys(MATCHERS));
-    for (const status of filters.get("status") ?? [])
-      if (!["created", "running", "exited", "paused", "restarting", "removing", "dead"].includes(status))
-        throw new BockerError("invalid", `invalid filter 'status=${status}'`);
+    const filter = await filterOf(values, engine);
     const last = lastOf(values);
-    const all = values.bool("all") || last !== undefined || filters.has("status") || filters.has("exited");
+    const all =
+      values.bool("all") ||
+      last !== undefined ||
+      filter?.filters.has("status") === true ||
+      filter?.filters.has("exited") === true;
+    const columns = values.bool("size") ? [...COLUMNS, "Size"] : COLUMNS;
+    const wanted = wantedFields(values, columns);
+    const full = values.bool("no-trunc");
+    const measured = values.bool("size") || (values.string("format") ?? "").includes(".Size");
+    const sizeOf = measured ? await sizeReader(engine) : undefined;
+    const stateOf = stateReader(engine.paths);
     const rows: Row[] = [];
-    for (const record of engine.containers.list()) {
-      const state = readState(engine.paths, record.id);
-      if ((all || state.status === "running") && matches(filters, record, state))
-        rows.push(rowOf(engine, record, state, values));
+    const labels: Record<string, string>[] = [];
+    for (const record of engine.containers.list(printDamaged)) {
+      const state = stateOf(record.id);
+      if ((all || state.status === "running") && filter?.matches(record, state) !== false) {
+        const shown = { record, state, full, sizeOf };
+        rows.push(Object.fromEntries(wanted.map((name) => [name, FIELDS[name]!(shown)])));
+        labels.push(record.config.labels);
+      }
       if (last !== undefined && rows.length === last) break;
     }
-    const columns = values.bool("size") ? [...COLUMNS, "Size"] : COLUMNS;
-    printListing({ heads: HEADS, columns, rows }, values.string("format"), values.bool("quiet"));
+    await printListing(
+      { heads: HEADS, columns, rows, labels },
+      values.string("format"),
+      values.bool("quiet"),
+    );
     return 0;
   },
 };

@@ -1,5 +1,4 @@
 /** `bocker pull` */
-import { shortDigest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
 import {
   familiarReference,
@@ -7,15 +6,17 @@ import {
   isTag,
   parseReference,
   type Reference,
+  repositoryName,
 } from "../base/reference.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type PullProgress, pullImage } from "../engine/pull.ts";
-import { isTerminal } from "../os/terminal.ts";
+import { pullImage, repositoryTags } from "../engine/pull.ts";
+import type { PullProgress } from "../engine/pull-index.ts";
 import type { Command } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
 import { interruptible } from "./interruption.ts";
+import { LayerLines } from "./layer-lines.ts";
 import { print, visible, writeFully } from "./output.ts";
-import { LiveLines, progressBar } from "./progress.ts";
+import { platformWords } from "./platforms.ts";
 
 /** `pull NAME[:TAG|@DIGEST]`, or `pull NAME TAG` as it was once written. */
 function referenceOf(words: string[]): string {
@@ -34,29 +35,8 @@ function pullingFrom(reference: Reference): string {
   return `${what}: Pulling from ${reference.path}`;
 }
 
-/** One line for each event, for pipes and logs: no bars. */
-function plainProgress(print: (text: string) => void): PullProgress {
-  return {
-    resolved: (reference) => print(pullingFrom(reference)),
-    layer: (digest, status) => {
-      if (status !== "Downloading" && status !== "Extracting") print(`${shortDigest(digest)}: ${status}`);
-    },
-  };
-}
-
-function liveProgress(lines: LiveLines, print: (text: string) => void): PullProgress {
-  return {
-    resolved: (reference) => print(visible(pullingFrom(reference))),
-    layer: (digest, status, current, total) => {
-      const id = shortDigest(digest);
-      const bar = total === undefined ? "" : ` ${progressBar(current ?? 0, total, lines.columns)}`;
-      lines.set(digest, `${id}: ${status}${bar}`, status === "Pull complete" || status === "Already exists");
-    },
-  };
-}
-
 export interface PullOutput {
-  platform: string | undefined;
+  platforms: readonly string[] | "all";
   quiet: boolean;
   /** The descriptor that is written to. */
   output: 1 | 2;
@@ -66,16 +46,19 @@ export interface PullOutput {
 export async function pullWithProgress(
   engine: Engine,
   text: string,
-  { platform, quiet, output }: PullOutput,
+  { platforms, quiet, output }: PullOutput,
 ): Promise<string> {
   const typed = parseReference(text);
   const say = (line: string) => writeFully(output, `${line}\n`);
   if (!quiet && typed.tag === undefined && typed.digest === undefined) say("Using default tag: latest");
-  const lines = isTerminal(output) ? new LiveLines((raw) => writeFully(output, raw)) : undefined;
-  const progress = quiet ? undefined : lines === undefined ? plainProgress(say) : liveProgress(lines, say);
+  const lines = new LayerLines(output, ["Downloading", "Extracting"], ["Pull complete", "Already exists"]);
+  const progress: PullProgress = {
+    resolved: (reference) => say(visible(pullingFrom(reference))),
+    layer: (digest, status, current, total) => lines.show(digest, status, current, total),
+  };
   const result = await interruptible((signal) =>
-    pullImage(engine, text, { platform, progress, signal }),
-  ).finally(() => lines?.end());
+    pullImage(engine, text, { platforms, signal, ...(quiet ? {} : { progress }) }),
+  ).finally(() => lines.end());
   if (!quiet) {
     say(`Digest: ${result.digest}`);
     say(`Status: ${result.status} for ${familiarReference(result.reference)}`);
@@ -83,13 +66,33 @@ export async function pullWithProgress(
   return formatReference(result.reference);
 }
 
+/** What is to be pulled: one name, or with --all-tags one for each tag that the registry has. */
+async function referencesOf(values: FlagValues): Promise<string[]> {
+  const text = referenceOf(values.positional);
+  if (!values.bool("all-tags")) return [text];
+  const reference = parseReference(text);
+  if (reference.tag !== undefined || reference.digest !== undefined)
+    throw new BockerError("invalid", "tag can't be used with --all-tags/-a");
+  const tags = await interruptible((signal) => repositoryTags(text, signal));
+  if (tags.length > 0) return tags.sort().map((tag) => formatReference({ ...reference, tag }));
+  throw new BockerError("not-found", `no tags found for ${familiarReference(reference)}`);
+}
+
 async function run(values: FlagValues, engine: Engine): Promise<number> {
-  const name = await pullWithProgress(engine, referenceOf(values.positional), {
-    platform: values.string("platform"),
-    quiet: values.bool("quiet"),
-    output: 1,
-  });
-  print(name);
+  const quiet = values.bool("quiet");
+  const words = platformWords(values);
+  const all = values.bool("all-platforms");
+  if (all && words.length > 0)
+    throw new BockerError("usage", "--all-platforms and --platform are mutually exclusive");
+  const references = await referencesOf(values);
+  let name = "";
+  for (const reference of references)
+    name = await pullWithProgress(engine, reference, {
+      platforms: all ? "all" : words,
+      quiet,
+      output: 1,
+    });
+  print(values.bool("all-tags") ? repositoryName(parseReference(name)) : name);
   return 0;
 }
 
@@ -99,14 +102,18 @@ export const pullCommand: Command = {
   summary: "Download an image from a registry",
   flags: [
     {
-      name: "all-tags",
-      short: "a",
+      name: "all-platforms",
       kind: "bool",
-      help: "Download all tagged images in the repository",
-      unsupported: true,
+      help: "Keep the image whole, with all of its platforms: for tagging, saving and pushing it",
     },
+    { name: "all-tags", short: "a", kind: "bool", help: "Download all tagged images in the repository" },
     { name: "disable-content-trust", kind: "bool", help: "Skip image verification", unsupported: true },
-    { name: "platform", kind: "string", help: "Set platform if server is multi-platform capable" },
+    {
+      name: "platform",
+      kind: "list",
+      value: "string",
+      help: "Set platform if server is multi-platform capable (several: keep the index with these)",
+    },
     { name: "quiet", short: "q", kind: "bool", help: "Suppress verbose output" },
   ],
   words: { least: 1, most: 2 },

@@ -1,5 +1,5 @@
 /** `bocker rm` */
-import { removeContainer } from "../engine/remove.ts";
+import { checkRemovable, removeContainer } from "../engine/remove.ts";
 import type { Command } from "./command.ts";
 import { forEachWord } from "./each.ts";
 
@@ -8,6 +8,7 @@ export const rmCommand: Command = {
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   summary: "Remove one or more containers",
   flags: [
+    { name: "dry-run", kind: "bool", help: "Print what would be removed, and remove nothing" },
     {
       name: "force",
       short: "f",
@@ -27,7 +28,8 @@ export const rmCommand: Command = {
     const force = values.bool("force");
     const remove = async (word: string) => {
       const record = engine.containers.find(word);
-      await removeContainer(engine, record, { force, volumes: values.bool("volumes") });
+      if (values.bool("dry-run")) checkRemovable(engine, record, force);
+      else await removeContainer(engine, record, { force, volumes: values.bool("volumes") });
       return word;
     };
     return forEachWord(values.positional, remove, force);

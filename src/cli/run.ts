@@ -1,18 +1,21 @@
 /** `bocker run` */
 import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { StartOptions } from "../engine/prepare.ts";
 import { removeContainer } from "../engine/remove.ts";
-import { startContainer } from "../engine/start.ts";
+import { runContainer } from "../engine/run.ts";
+import type { StartOptions } from "../engine/start-source.ts";
 import { isTerminal, windowSize } from "../os/terminal.ts";
+import type { ContainerRecord } from "../spec/container.ts";
 import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { RUN_FLAGS } from "./container-flags.ts";
-import { createFromFlags, requestFromFlags } from "./create-from-flags.ts";
+import { checkCidFile, requestFromFlags, writeCidFile } from "./create-from-flags.ts";
 import { checkExplainFormat, printExplanation } from "./explain.ts";
 import type { FlagValues } from "./flags.ts";
 import { print } from "./output.ts";
 import { parseDetachKeys } from "./values.ts";
+
+const RUNNING = "wait until the program runs";
 
 async function explain(values: FlagValues, engine: Engine, format: string): Promise<number> {
   checkExplainFormat(format);
@@ -37,35 +40,46 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
   const tty = values.bool("tty");
   const stdin = values.bool("interactive") && !detach;
   if (tty && stdin && !isTerminal(0)) throw new BockerError("invalid", "the input device is not a TTY");
-  const watch = values.bool("timings") ? new (await import("./timings.ts")).Stopwatch() : undefined;
-  watch?.mark("start the process and read the command line");
+  const timings = values.bool("timings") ? await import("./timings.ts") : undefined;
+  if (timings?.isTimed() === false) return timings.runTimed();
+  const watch = timings === undefined ? undefined : new timings.Stopwatch();
+  watch?.mark("start the runtime, load what run needs");
   const options = { ...startOptions(values), mark: (phase: string) => watch?.mark(phase) };
-  const record = await createFromFlags(values, engine);
-  watch?.mark("record the container");
+  const cidfile = values.string("cidfile");
+  checkCidFile(cidfile);
+  const request = await requestFromFlags(values, engine);
+  watch?.mark("read the flags, find the image");
   const remove = values.bool("rm");
+  let record: ContainerRecord | undefined;
+  const recorded = (made: ContainerRecord) => {
+    record = made;
+    writeCidFile(cidfile, made.id);
+  };
   try {
     if (detach) {
-      const started = await startContainer(engine, record, undefined, options);
-      watch?.mark("wait until the program runs");
+      const started = await runContainer(engine, request, undefined, options, recorded);
+      watch?.mark(RUNNING);
       started.connection.close();
-      print(record.id);
-      watch?.print(started.plan, started.times);
+      print(record!.id);
+      await watch?.tell(started.plan, started.times);
       return 0;
     }
     const signals = values.bool("sig-proxy", true) && !tty;
     const { started, ended } = await withTerminal({ tty, stdin, signals }, async (relay) => {
-      const started = await startContainer(engine, record, callerStreams({ stdin, tty }), options);
-      watch?.mark("wait until the program runs");
+      const streams = callerStreams({ stdin, tty });
+      const started = await runContainer(engine, request, streams, options, recorded);
+      watch?.mark(RUNNING);
       return { started, ended: await stayAttached({ ...started, tty, stdin, relay }) };
     });
     watch?.mark("the program, until its end is heard of");
     if (ended.type === "detached") return ended.code;
-    if (remove) await removeContainer(engine, record, { volumes: true });
+    // The monitor waits until we have hung up, and deletes then what was moved out of the way.
+    if (remove) await removeContainer(engine, record!, { volumes: true, monitorDeletes: true });
     if (remove) watch?.mark("remove the container");
-    watch?.print(started.plan, started.times);
+    await watch?.tell(started.plan, started.times);
     return ended.type === "exited" ? ended.code : 125;
   } catch (error) {
-    if (remove) await removeContainer(engine, record, { volumes: true });
+    if (remove && record !== undefined) await removeContainer(engine, record, { volumes: true });
     throw error;
   }
 }

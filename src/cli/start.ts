@@ -10,6 +10,7 @@ import { callerStreams, stayAttached, withTerminal } from "./attached.ts";
 import type { Command } from "./command.ts";
 import { forEachWord } from "./each.ts";
 import type { FlagValues } from "./flags.ts";
+import { startDetached } from "./start-detached.ts";
 import { parseDetachKeys } from "./values.ts";
 
 async function startAttached(values: FlagValues, engine: Engine, record: ContainerRecord): Promise<number> {
@@ -28,7 +29,7 @@ async function startAttached(values: FlagValues, engine: Engine, record: Contain
     return stayAttached({ ...started, tty, stdin, relay });
   });
   if (ended.type === "exited" && record.host.autoRemove)
-    await removeContainer(engine, record, { volumes: true });
+    await removeContainer(engine, record, { volumes: true, monitorDeletes: true });
   if (ended.type === "detached") return ended.code;
   return ended.type === "exited" ? ended.code : 125;
 }
@@ -58,20 +59,9 @@ export const startCommand: Command = {
     return forEachWord(positional, async (word) => {
       const record = engine.containers.find(word);
       // As in Docker, starting what runs already is no error.
-      const started = await startUnlessRunning(engine, record, parseDetachKeys(values.string("detach-keys")));
-      started?.connection.close();
+      if (readState(engine.paths, record.id).status !== "running")
+        await startDetached(engine, record, parseDetachKeys(values.string("detach-keys")));
       return word;
     });
   },
 };
-
-async function startUnlessRunning(engine: Engine, record: ContainerRecord, detachKeys: Uint8Array) {
-  if (readState(engine.paths, record.id).status === "running") return undefined;
-  const { host, config } = record;
-  return startContainer(engine, record, undefined, {
-    disposable: host.autoRemove,
-    terminal: config.tty ? { rows: 0, columns: 0 } : undefined,
-    timings: false,
-    detachKeys,
-  });
-}

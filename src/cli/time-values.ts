@@ -12,22 +12,27 @@ const UNITS: Record<string, number> = {
 };
 const NANOSECOND_DIGITS = 9;
 
-/** A Go duration such as 1h30m in milliseconds; undefined for other text. */
+/** A Go duration such as 1h30m or -5s in milliseconds; undefined for other text. */
 export function parseDuration(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^[-+]?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
   let sum = 0;
   for (const [, value, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
     sum += Number(value) * (UNITS[unit ?? ""] ?? 0);
-  return sum;
+  return text.startsWith("-") ? -sum : sum;
 }
+
+/** Nothing was logged before; and what has more than four digits of a year would not sort as text. */
+const EARLIEST = 0;
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 /** Whole seconds and the digits behind them in the form of a log's times: RFC 3339, UTC, nine digits. */
 function formatted(milliseconds: number, fraction: string): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}.${fraction.padEnd(NANOSECOND_DIGITS, "0").slice(0, NANOSECOND_DIGITS)}Z`;
+  const time = Math.min(Math.max(milliseconds, EARLIEST), LATEST);
+  return `${new Date(time).toISOString().slice(0, 19)}.${fraction.padEnd(NANOSECOND_DIGITS, "0").slice(0, NANOSECOND_DIGITS)}Z`;
 }
 
 /**
- * A Unix time, a duration before `now`, or a date with or without time and zone (then the local one).
+ * A Unix time, a duration before `now` (a negative one: after it), or a date with or without time and zone (then the local one).
  * @throws BockerError "invalid"
  */
 export function parseTimestamp(text: string, now = Date.now()): string {
@@ -35,7 +40,7 @@ export function parseTimestamp(text: string, now = Date.now()): string {
   if (unix !== null) return formatted(Number(unix[1]) * 1000, unix[2] ?? "");
   const duration = parseDuration(text);
   if (duration !== undefined) {
-    const at = now - duration;
+    const at = Math.min(Math.max(now - duration, EARLIEST), LATEST);
     return formatted(at, String(Math.floor(at % 1000)).padStart(3, "0"));
   }
   const date =

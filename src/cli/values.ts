@@ -1,8 +1,11 @@
 /** Values of flags: sizes, limits, environment files, security options, in Docker's notation and with its errors. */
-import { readFileSync } from "node:fs";
+
 import { BockerError } from "../base/errors.ts";
-import { RLIMITS } from "../runtime/plan/process.ts";
+import { readText } from "../os/host-files.ts";
+import { SIGNALS } from "../os/signals.ts";
+import { RLIMITS } from "../runtime/plan/rlimits.ts";
 import type { HostConfig, Ulimit } from "../spec/container.ts";
+import type { FlagValues } from "./flags.ts";
 
 const UNITS: Record<string, number> = {
   "": 1,
@@ -59,14 +62,14 @@ export function parseEnvironment(entries: string[]): string[] {
         `invalid argument ${JSON.stringify(entry)} for "-e, --env" flag: invalid environment variable: ${entry}`,
       );
     if (entry.includes("=")) return [entry];
-    const value = process.env[entry];
-    return value === undefined ? [] : [`${entry}=${value}`];
+    // Only variables: "toString" is a property that every object has.
+    return Object.hasOwn(process.env, entry) ? [`${entry}=${process.env[entry]}`] : [];
   });
 }
 
 function readLines(path: string): string[] {
   try {
-    return readFileSync(path, "utf8")
+    return readText(path)
       .replace(/^\ufeff/, "")
       .split(/\r?\n/);
   } catch (error) {
@@ -102,6 +105,18 @@ export function parseMap(entries: string[]): Record<string, string> {
   return map;
 }
 
+/** Of --label-file and --label. Throws "usage" for a label without a name (docker/cli opts.ValidateLabel). */
+export function parseLabels(values: FlagValues): Record<string, string> {
+  const entries = [...values.list("label-file").flatMap(readLabelFile), ...values.list("label")];
+  for (const entry of entries)
+    if (entry === "" || entry.startsWith("="))
+      throw new BockerError(
+        "usage",
+        `invalid argument "${entry}" for "--label" flag: invalid label '${entry}': empty name`,
+      );
+  return parseMap(entries);
+}
+
 export function readLabelFile(path: string): string[] {
   return readLines(path)
     .map((line) => line.trim())
@@ -127,25 +142,12 @@ export function parseSecurityOptions(options: string[]): SecurityOptions {
   return result;
 }
 
-/** os/architecture[/variant], or only the architecture (containerd platforms.Parse). */
-export function parsePlatform(text: string): { os: string; architecture: string; variant?: string } {
-  const words = text.toLowerCase().split("/");
-  const [os = "", architecture = "", variant] = words.length === 1 ? ["linux", ...words] : words;
-  if (words.length > 3 || words.some((word) => !/^[a-z0-9_.-]+$/.test(word)))
-    throw new BockerError(
-      "invalid",
-      `${JSON.stringify(text)} is an invalid platform: use linux/amd64 or the like`,
-    );
-  const names: Record<string, string> = { x86_64: "amd64", aarch64: "arm64", x86: "386", i386: "386" };
-  return {
-    os,
-    architecture: names[architecture] ?? architecture,
-    ...(variant === undefined ? {} : { variant }),
-  };
-}
+const CTRL_P = 0x10;
+const CTRL_Q = 0x11;
 
 /** Docker's notation: letters and ctrl-LETTER, separated by commas. "" turns detaching off. */
-export function parseDetachKeys(text = "ctrl-p,ctrl-q"): Uint8Array {
+export function parseDetachKeys(text: string | undefined): Uint8Array {
+  if (text === undefined) return new Uint8Array([CTRL_P, CTRL_Q]);
   if (text === "") return new Uint8Array();
   return Uint8Array.from(
     text.split(",").map((key) => {
@@ -156,11 +158,6 @@ export function parseDetachKeys(text = "ctrl-p,ctrl-q"): Uint8Array {
     }),
   );
 }
-
-const SIGNALS =
-  "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
-    " ",
-  );
 
 /** "SIGTERM", "term", "15", "RTMIN+3" as a number. */
 export function parseSignal(text: string): number {
@@ -173,4 +170,16 @@ export function parseSignal(text: string): number {
       : 34 + Number(realtime[1] ?? 0);
   if (number < 1 || number > 64) throw new BockerError("invalid", `invalid signal: ${text}`);
   return number;
+}
+
+/** The options of a storage driver, of which there is one: size. Throws "unsupported" for others. */
+export function parseStorageSize(options: string[], flag: string): number | undefined {
+  let size: number | undefined;
+  for (const option of options) {
+    const [key = "", value = ""] = option.split(/=(.*)/s);
+    if (key !== "size")
+      throw new BockerError("unsupported", `${flag} ${key} is not supported by bocker: only size= is`);
+    size = parseSize(value);
+  }
+  return size;
 }

@@ -1,6 +1,7 @@
 /** `bocker version` */
-import { release } from "node:os";
-import { LOCAL_ARCHITECTURE } from "../engine/image.ts";
+
+import { LOCAL_ARCHITECTURE } from "../base/architecture.ts";
+import { kernelRelease } from "../os/machine.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { print } from "./output.ts";
@@ -13,7 +14,7 @@ export const versionCommand: Command = {
   usage: "[OPTIONS]",
   summary: "Show the bocker version information",
   flags: [{ name: "format", short: "f", kind: "string", help: "Format output: 'json' or a Go template" }],
-  repair: "none",
+  standalone: true,
   words: { least: 0, most: 0 },
   async run(values) {
     const details = {
@@ -21,15 +22,14 @@ export const versionCommand: Command = {
       ApiVersion: API_VERSION,
       Os: "linux",
       Arch: LOCAL_ARCHITECTURE,
-      KernelVersion: release(),
+      KernelVersion: kernelRelease(),
     };
     // Without a daemon the client is the server, too.
     const document = { Client: details, Server: details };
     const format = values.string("format");
-    if (format === "json") print(JSON.stringify(document));
-    else if (format !== undefined) {
-      const { compileTemplate } = await import("./template/render.ts");
-      print(compileTemplate(format)(document));
+    if (format !== undefined && format !== "") {
+      const { formatter } = await import("./documents.ts");
+      (await formatter(format))(document);
     } else
       print(
         [

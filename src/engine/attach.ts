@@ -3,6 +3,7 @@ import { BockerError } from "../base/errors.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
+import { recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 import { runningPid } from "./exec.ts";
 
@@ -14,5 +15,6 @@ export function connectMonitor(
   const pid = runningPid(engine, record);
   const connection = MonitorConnection.open(containerPaths(engine.paths, record.id).attach);
   if (connection === undefined) throw new BockerError("not-running", `container ${record.id} is not running`);
+  recordContainerEvents(engine, record, "attach");
   return { connection, pid };
 }

@@ -1,23 +1,24 @@
 /** `commit`: what a container changed becomes a layer upon its image. */
-import { closeSync, openSync, writeSync } from "node:fs";
+
 import { BockerError } from "../base/errors.ts";
-import { cgroupFreezer, type Freezer } from "../cgroup/freezer.ts";
-import { diffUpper } from "../images/layer/diff.ts";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../os/constants.ts";
-import { openat, withFdAsync } from "../os/files.ts";
-import type { ContainerConfig, ContainerRecord } from "../spec/container.ts";
+import { familiarReference, parseReference } from "../base/reference.ts";
+import { type ContainerRecord, DEFAULT_STOP_SIGNAL, isAnonymous } from "../spec/container.ts";
 import { type ExecutionConfig, parseImageConfig } from "../spec/image-config.ts";
-import { parseManifest } from "../spec/image-manifest.ts";
+import { parseImageManifest } from "../spec/image-manifest.ts";
+import { recordEvents } from "../state/events.ts";
 import type { ImageRecord } from "../state/images.ts";
-import { lock } from "../state/locks.ts";
-import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import { addLayer } from "./add-layer.ts";
 import { applyChanges } from "./changes.ts";
+import { openChanges } from "./container-changes.ts";
+import { containerEvent } from "./container-events.ts";
+import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
+import { frozen } from "./freeze.ts";
 import { HOST_IMAGE } from "./image.ts";
-import { cgroupName } from "./prepare.ts";
+import { imageEvent } from "./image-events.ts";
 import { NO_PARENT, type ParentImage, recordImage, tagName } from "./record-image.ts";
+import { freeLooseIndexes } from "./remove-image.ts";
 
 export interface CommitOptions {
   /** undefined: the image gets no name. */
@@ -33,19 +34,34 @@ export interface CommitOptions {
 /** Where the engine mounts things that an image need not have; Docker leaves them out, too. */
 const MOUNT_POINTS = new Set(["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf"]);
 
-/** How an image made of a container runs: as the container does. */
-function executionOf(config: ContainerConfig): ExecutionConfig {
+/** Where the container has volumes of its own, as its image and `-v /path` say. */
+function volumesOf({ mounts }: ContainerRecord, image: ExecutionConfig): Record<string, object> {
+  const own = mounts.filter(isAnonymous);
+  return { ...image.Volumes, ...Object.fromEntries(own.map(({ destination }) => [destination, {}])) };
+}
+
+/**
+ * How an image made of a container runs: as the container does. What is empty, and what is so without a word, is left out.
+ * @param image what the container's image says, for what a container has no say in
+ */
+function executionOf(record: ContainerRecord, image: ExecutionConfig): ExecutionConfig {
+  const volumes = volumesOf(record, image);
+  const { config } = record;
+  const { user, env, cmd, entrypoint, workingDir, labels, stopSignal, exposedPorts } = config;
   return {
-    User: config.user,
-    Env: config.env,
-    Cmd: config.cmd.length > 0 ? config.cmd : null,
-    Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
-    WorkingDir: config.workingDir,
-    Labels: config.labels,
-    StopSignal: config.stopSignal,
-    ...(config.exposedPorts.length === 0
+    ...(user === "" ? {} : { User: user }),
+    ...(exposedPorts.length === 0
       ? {}
-      : { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) }),
+      : { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])) }),
+    ...(env.length === 0 ? {} : { Env: env }),
+    ...(entrypoint.length === 0 ? {} : { Entrypoint: entrypoint }),
+    ...(cmd.length === 0 ? {} : { Cmd: cmd }),
+    ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
+    ...(workingDir === "" ? {} : { WorkingDir: workingDir }),
+    ...(Object.keys(labels).length === 0 ? {} : { Labels: labels }),
+    ...(stopSignal === DEFAULT_STOP_SIGNAL ? {} : { StopSignal: stopSignal }),
+    ...(image.Healthcheck == null ? {} : { Healthcheck: image.Healthcheck }),
+    ...(image.Shell == null ? {} : { Shell: image.Shell }),
   };
 }
 
@@ -55,25 +71,27 @@ function parentOf(engine: Engine, record: ContainerRecord): ParentImage {
   if (image?.manifest === undefined)
     throw new BockerError("not-found", `the image ${record.imageId} of the container is gone`);
   const config = parseImageConfig(engine.content.read(image.id as `sha256:${string}`));
-  const document = parseManifest(engine.content.read(image.manifest as `sha256:${string}`));
-  if (document.kind !== "manifest") throw new BockerError("corrupt", "the image's manifest is an index");
-  return { config, layers: document.manifest.layers, record: image };
+  const { manifest } = parseImageManifest(engine.content.read(image.manifest as `sha256:${string}`));
+  return { config, layers: manifest.layers, record: image };
 }
 
-/** Freezes a running container for as long as `action` takes. */
-async function paused<T>(freezer: Freezer | undefined, action: () => Promise<T>): Promise<T> {
-  const write = (value: string) => {
-    if (freezer === undefined) return;
-    const fd = openSync(freezer.path, "w");
-    writeSync(fd, value);
-    closeSync(fd);
-  };
-  write(freezer?.freeze ?? "");
-  try {
-    return await action();
-  } finally {
-    write(freezer?.thaw ?? "");
-  }
+function recordCommit(
+  engine: Engine,
+  record: ContainerRecord,
+  image: ImageRecord,
+  tag: string | undefined,
+  comment: string,
+): void {
+  const imageRef = tag === undefined ? "" : familiarReference(parseReference(tag));
+  recordEvents(engine.paths, [
+    ...(tag === undefined ? [] : [imageEvent(image, "tag", image.id, imageRef)]),
+    containerEvent(record, "commit", { comment, imageID: image.id, imageRef }),
+  ]);
+}
+
+/** As `frozen`, and the container goes on. */
+function unfrozen<T>(_engine: Engine, _record: ContainerRecord, action: () => Promise<T>): Promise<T> {
+  return action();
 }
 
 /**
@@ -90,32 +108,43 @@ export async function commitContainer(
       "unsupported",
       "a container of --rootfs cannot be committed: use init on its directory",
     );
+  if (record.layers.at(-1) === "/" && engine.driver.layerForm === "tree")
+    throw new BockerError(
+      "unsupported",
+      `a container of the image host cannot be committed with the storage driver ${engine.driver.name}: its layer is nothing without this machine's root below it; use one of overlay`,
+    );
   const tag = options.name === undefined ? undefined : tagName(options.name);
   const parent = parentOf(engine, record);
-  const execution = applyChanges(executionOf(record.config), options.changes);
-  const running = readState(engine.paths, record.id).status === "running";
-  const freezer = running && options.pause ? cgroupFreezer(cgroupName(record.id)) : undefined;
-  const files = containerPaths(engine.paths, record.id);
+  const execution = applyChanges(executionOf(record, parent.config?.config ?? {}), options.changes);
   const history = {
     created_by: [...record.config.entrypoint, ...record.config.cmd].join(" "),
     comment: options.message,
     ...(options.author === "" ? {} : { author: options.author }),
   };
-  const held = lock(engine.paths.locks, record.id);
+  const held = lockContainer(engine, record);
   try {
-    const upper = openat(AT_FDCWD, files.upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return await withFdAsync(upper, () =>
-      paused(freezer, () =>
+    const running = readState(engine.paths, record.id).status === "running";
+    const freeze = running && options.pause ? frozen : unfrozen;
+    const changes = openChanges(engine, record);
+    try {
+      const image = await freeze(engine, record, () =>
         addLayer(
           engine,
-          diffUpper(upper, { mountPoints: MOUNT_POINTS }),
+          changes.archive({ mountPoints: MOUNT_POINTS }),
+          "own",
           parent.record.chain.at(-1),
           options.signal,
           (layer) => recordImage(engine, { parent, layer, execution, history, author: options.author }, tag),
         ),
-      ),
-    );
+      );
+      recordCommit(engine, record, image, tag, options.message);
+      // The tag may have stood for one.
+      freeLooseIndexes(engine);
+      return image;
+    } finally {
+      changes.close();
+    }
   } finally {
-    held?.release();
+    held.release();
   }
 }

@@ -1,193 +1,134 @@
 /** `create`: decides everything that is decided once, and records it. */
-import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
-import { newId, shortId } from "../base/ids.ts";
-import { generateSpec, mergeEnvironment } from "../runtime/generate/spec.ts";
-import type {
-  ContainerConfig,
-  ContainerRecord,
-  HostConfig,
-  MountPoint,
-  PortBinding,
-} from "../spec/container.ts";
+import {
+  exists,
+  makeDirectories,
+  removeTree,
+  setMode,
+  syncDirectory,
+  syncFilesystem,
+} from "../os/host-files.ts";
+import type { ContainerRecord, MountPoint } from "../spec/container.ts";
 import { lock } from "../state/locks.ts";
-import { containerPaths, type Paths } from "../state/paths.ts";
-import { type Engine, timestamp } from "./engine.ts";
-import type { ResolvedImage } from "./image.ts";
-import { defaultHostname } from "./network.ts";
-import { type FileStep, performFileStep } from "./steps.ts";
-import { makeVolumes, placedVolumes, removeAnonymousVolumes } from "./volumes.ts";
-
-/** What was asked for; what is left out comes from the image, then from Docker's defaults. */
-export interface CreateRequest {
-  name: string;
-  image: ResolvedImage;
-  /** undefined: the image's; "" as the only word resets it */
-  entrypoint: string[] | undefined;
-  command: string[];
-  env: string[];
-  labels: Record<string, string>;
-  user: string | undefined;
-  workingDir: string | undefined;
-  hostname: string | undefined;
-  domainname: string;
-  tty: boolean;
-  openStdin: boolean;
-  stdinOnce: boolean;
-  stopSignal: string | undefined;
-  stopTimeout: number | undefined;
-  exposedPorts: string[];
-  /** Publish every exposed port on a random one. */
-  publishAll: boolean;
-  host: HostConfig;
-  mounts: MountPoint[];
-}
-
-const DEFAULT_STOP_TIMEOUT = 10;
-
-function configOf(id: string, request: CreateRequest): ContainerConfig {
-  const image = request.image.config;
-  // An entrypoint of one's own takes the image's command with it.
-  const entrypoint = request.entrypoint ?? image.Entrypoint ?? [];
-  const cmd =
-    request.command.length > 0 ? request.command : request.entrypoint === undefined ? (image.Cmd ?? []) : [];
-  if (entrypoint.length === 0 && cmd.length === 0) throw new BockerError("invalid", "no command specified");
-  const { workingDir } = request;
-  if (workingDir !== undefined && workingDir !== "" && !workingDir.startsWith("/"))
-    throw new BockerError(
-      "invalid",
-      `the working directory '${workingDir}' is invalid, it needs to be an absolute path`,
-    );
-  const networkMode = request.host.networkMode;
-  if (request.hostname !== undefined && networkMode.startsWith("container:"))
-    throw new BockerError("invalid", "conflicting options: hostname and the network mode");
-  return {
-    hostname: request.hostname ?? defaultHostname(networkMode) ?? shortId(id),
-    domainname: request.domainname,
-    user: request.user ?? image.User ?? "",
-    tty: request.tty,
-    openStdin: request.openStdin,
-    stdinOnce: request.stdinOnce,
-    env: mergeEnvironment(image.Env ?? [], request.env),
-    cmd,
-    entrypoint: entrypoint.filter((word, index) => index > 0 || word !== ""),
-    image: request.image.reference,
-    labels: { ...image.Labels, ...request.labels },
-    workingDir: request.workingDir ?? image.WorkingDir ?? "",
-    stopSignal: request.stopSignal ?? image.StopSignal ?? "SIGTERM",
-    stopTimeout: request.stopTimeout ?? DEFAULT_STOP_TIMEOUT,
-    exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...request.exposedPorts])],
-  };
-}
-
-/** --publish-all: every exposed port without a binding gets a random one. */
-function boundPorts(request: CreateRequest, config: ContainerConfig): PortBinding[] {
-  const ports = [...request.host.ports];
-  if (!request.publishAll) return ports;
-  for (const exposed of config.exposedPorts) {
-    const [port, protocol] = exposed.split("/") as [string, PortBinding["protocol"]];
-    const containerPort = Number(port);
-    if (ports.some((other) => other.containerPort === containerPort && other.protocol === protocol)) continue;
-    ports.push({ protocol, containerPort, hostIp: "0.0.0.0", hostPortFirst: 0, hostPortLast: 0 });
-  }
-  return ports;
-}
-
-/** Values that the specification refuses are refused here: a container that could never start is not made. */
-function checkSettings(engine: Engine, record: ContainerRecord): void {
-  generateSpec({
-    record,
-    user: { uid: 0, gid: 0, groups: [], home: "/" },
-    machine: { ...engine.machine, devices: [] },
-    cgroupName: "",
-    mountPoint: engine.paths.mountPoint,
-    files: containerPaths(engine.paths, record.id),
-  });
-}
-
-/** As in Docker, a container that shares another's network shares its name, too. */
-function nameByNetwork(engine: Engine, record: ContainerRecord): void {
-  const [mode, owner] = record.host.networkMode.split(/:(.*)/s);
-  if (mode !== "container" || owner === undefined) return;
-  const { hostname, domainname } = engine.containers.find(owner).config;
-  Object.assign(record.config, { hostname, domainname });
-}
+import { containerPaths, containerRoot } from "../state/paths.ts";
+import { deleteDiscarded, discard } from "../state/trash.ts";
+import type { RootPreparation } from "../storage/driver.ts";
+import { recordContainerEvents } from "./container-events.ts";
+import type { Engine } from "./engine.ts";
+import { type CreateRequest, newRecord } from "./record.ts";
+import { type CloneStep, type FileStep, performFileStep } from "./steps.ts";
+import { destroyVolumes, forgetVolumes, makeVolumes, requireVolumes } from "./volumes.ts";
 
 /** -v makes a missing source; --mount has refused it before. */
 function makeBindSources(mounts: MountPoint[]): void {
   for (const { type, source } of mounts)
-    if (type === "bind" && !existsSync(source)) {
-      mkdirSync(source, { recursive: true });
+    if (type === "bind" && !exists(source)) {
+      makeDirectories(source, 0o777);
       // Whatever the caller's umask is.
-      chmodSync(source, 0o755);
+      setMode(source, 0o755);
     }
 }
 
-/** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
-export function containerDirectories(paths: Paths, id: string): FileStep[] {
-  const files = containerPaths(paths, id);
-  const make = (path: string, mode: number, why: string): FileStep => ({
-    step: "directory",
-    group: "storage",
-    what: `make ${path}`,
-    why,
-    path,
-    mode,
-  });
-  return [
-    make(files.directory, 0o710, "the container's own directory"),
-    make(files.upper, 0o755, "what the container writes goes here; its mode is that of the container's /"),
-    make(files.work, 0o710, "overlayfs prepares changes here, on the same filesystem"),
-  ];
+function preparationStep({ kind, ...preparation }: RootPreparation): FileStep | CloneStep {
+  const { path } = preparation;
+  return "from" in preparation
+    ? { ...preparation, step: "clone", group: "storage", what: `make ${path} a copy of ${preparation.from}` }
+    : { ...preparation, step: "directory", group: "storage", what: `make ${path}` };
 }
 
-/** What is to be recorded of a container. Throws "invalid" for impossible settings. */
-export function containerRecord(paths: Paths, id: string, request: CreateRequest): ContainerRecord {
-  const config = configOf(id, request);
-  const { image } = request;
-  return {
-    id,
-    name: request.name,
-    created: timestamp(),
-    imageId: image.id,
-    layers: image.layers,
-    config,
-    host: { ...request.host, ports: boundPorts(request, config) },
-    mounts: placedVolumes(paths, request.mounts, Object.keys(image.config.Volumes ?? {})),
-    attachment: undefined,
+/** The container's own directory. What a crash leaves of it belongs to no record and is swept. */
+export function containerDirectories(engine: Engine, record: ContainerRecord): (FileStep | CloneStep)[] {
+  const { directory } = containerPaths(engine.paths, record.id);
+  const own: FileStep = {
+    step: "directory",
+    group: "storage",
+    what: `make ${directory}`,
+    why: "the container's own directory",
+    path: directory,
+    mode: 0o710,
   };
+  const { storageSize, rootfs } = record.host;
+  if (rootfs !== undefined && storageSize !== undefined)
+    throw new BockerError("unsupported", "size= is not for --rootfs: the directory is yours");
+  if (rootfs !== undefined) return [own];
+  const preparations = engine.driver.prepareRoot(containerRoot(engine.paths, record), storageSize);
+  return [own, ...preparations.map(preparationStep)];
+}
+
+/** Makes what lies on the disk of a container that is about to be recorded. The caller holds its lock. */
+export function makeContainerFiles(engine: Engine, record: ContainerRecord, request: CreateRequest): void {
+  engine.ensureDirectories();
+  makeBindSources(request.mounts);
+  for (const step of containerDirectories(engine, record))
+    if (step.step === "clone") engine.driver.clone({ ...step, kind: "clone" });
+    else performFileStep(step);
+}
+
+/** What the record names is on the disk before it (R2); each directory is on the disk when the one above it is (R3). */
+function syncContainerFiles({ paths, driver }: Engine, id: string): void {
+  // A copy of the image is many files.
+  if (driver.layerForm === "tree") syncFilesystem(paths.containers);
+  syncDirectory(containerPaths(paths, id).directory);
+  syncDirectory(paths.containers);
+}
+
+/**
+ * Makes a container's volumes and records it. The caller holds its lock, and has made its files.
+ * @param passing nobody is told of it before it has ended and is removed: it need not be on the disk
+ * @throws BockerError "conflict" for a name in use; the caller has to discardUnrecorded
+ */
+export async function recordContainer(
+  engine: Engine,
+  record: ContainerRecord,
+  { image, mounts }: CreateRequest,
+  passing: boolean,
+): Promise<void> {
+  // Else a name that is in use would leave its volumes.
+  if (record.name !== "" && record.mounts.length > 0) engine.containers.requireFree(record.name);
+  await makeVolumes(engine, record, new Set(mounts.map(({ name }) => name)), passing);
+  if (!passing) syncContainerFiles(engine, record.id);
+  const insert = () => {
+    // Somebody may have removed it since it was looked up.
+    if (image.id.startsWith("sha256:") && engine.images.get(image.id) === undefined)
+      throw new BockerError("not-found", `No such image: ${image.reference}`);
+    requireVolumes(engine, record);
+    engine.containers.insert(record);
+  };
+  engine.transaction(insert, { passing });
+}
+
+/** Takes away what was made for a container that could not be recorded. Nobody may be starting it any more. */
+export function discardUnrecorded(engine: Engine, record: ContainerRecord): void {
+  const files = containerPaths(engine.paths, record.id);
+  // By way of the trash, where two may delete the same at once: it belongs to no record.
+  if (discard(engine.paths, files.directory, record.id)) deleteDiscarded(engine.paths, record.id);
+  removeTree(files.run);
+  destroyVolumes(
+    engine.paths,
+    engine.transaction(() => forgetVolumes(engine, record, false)),
+  );
 }
 
 /**
  * Records a container and makes its directory and its volumes.
  * @throws BockerError "conflict" for a name in use, "invalid" for impossible settings
  */
-export function createContainer(engine: Engine, request: CreateRequest): ContainerRecord {
-  const id = newId();
-  const record = containerRecord(engine.paths, id, request);
-  nameByNetwork(engine, record);
-  checkSettings(engine, record);
-  const { image } = request;
-  const { containers } = engine;
-  makeBindSources(request.mounts);
-  engine.database;
+export async function createContainer(engine: Engine, request: CreateRequest): Promise<ContainerRecord> {
+  const record = newRecord(engine, request);
+  // A container that could never start is not made.
+  const { FreshStart } = await import("./fresh-start.ts");
+  FreshStart.check(engine, record);
   // Until the record is there, the directory looks like one that a crash has left.
-  const held = lock(engine.paths.locks, id);
-  for (const step of containerDirectories(engine.paths, id)) performFileStep(step);
+  const held = lock(engine.paths.locks, record.id);
   try {
-    makeVolumes(engine, record, new Set(request.mounts.map(({ name }) => name)));
-    engine.transaction(() => {
-      // Somebody may have removed it since it was looked up.
-      if (image.id.startsWith("sha256:") && engine.images.get(image.id) === undefined)
-        throw new BockerError("not-found", `No such image: ${image.reference}`);
-      containers.insert(record);
-    });
+    makeContainerFiles(engine, record, request);
+    await recordContainer(engine, record, request, false);
+    recordContainerEvents(engine, record, "create");
+    return record;
   } catch (error) {
-    rmSync(containerPaths(engine.paths, id).directory, { recursive: true, force: true });
-    removeAnonymousVolumes(engine, record);
+    discardUnrecorded(engine, record);
     throw error;
   } finally {
-    held?.release();
+    held.release();
   }
-  return record;
 }

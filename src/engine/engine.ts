@@ -1,48 +1,76 @@
 /** What every use case works with. main.ts builds one; nothing here is global. */
-import { mkdirSync } from "node:fs";
+
 import { ContentStore } from "../images/store.ts";
-import { type MachineFacts, machineFacts } from "../os/machine.ts";
-import type { Database } from "../os/sqlite.ts";
+import { Facts } from "../os/facts.ts";
+import { exists, makeDirectories, syncFilesystem } from "../os/host-files.ts";
+import { type Machine, machineBy } from "../os/machine.ts";
+import type { Database, OpenDatabase } from "../os/sqlite.ts";
 import { ContainerTable } from "../state/containers.ts";
 import { ImageTable } from "../state/images.ts";
 import { ownDirectories, type Paths } from "../state/paths.ts";
-import { openState, openStateToRead, transaction } from "../state/schema.ts";
+import { openState, openStateToRead, type TransactionOptions, transaction } from "../state/schema.ts";
+import type { StorageChoice } from "../storage/choice.ts";
 import type { StorageDriver } from "../storage/driver.ts";
+
+/** What the composition root decides. */
+export interface EngineParts {
+  paths: Paths;
+  storage: StorageChoice;
+  driver: StorageDriver;
+  openDatabase: OpenDatabase;
+  /** The command line that starts bocker anew. */
+  self: string[];
+  /** Which build this is: equal texts, equal programs. undefined where that cannot be told. */
+  build: () => string | undefined;
+}
 
 export class Engine {
   readonly paths: Paths;
-  readonly #makeDriver: (paths: Paths) => StorageDriver;
+  readonly #parts: EngineParts;
   /** The command that the monitor calls to clean up when nobody waits. */
   readonly self: string[];
   #database: Database | undefined;
-  #driver: StorageDriver | undefined;
   #content: ContentStore | undefined;
-  #machine: MachineFacts | undefined;
+  #machine: Machine | undefined;
   /** Nothing may be changed: neither files nor the database. */
   readonly dry: boolean;
 
-  constructor(paths: Paths, makeDriver: (paths: Paths) => StorageDriver, self: string[], dry = false) {
-    this.paths = paths;
-    this.#makeDriver = makeDriver;
-    this.self = self;
+  /** @see EngineParts.build */
+  get build(): string | undefined {
+    return this.#parts.build();
+  }
+
+  constructor(parts: EngineParts, dry = false) {
+    this.#parts = parts;
+    this.paths = parts.paths;
+    this.self = parts.self;
     this.dry = dry;
   }
 
   /** The same machine and the same state to look at. What would write to the database fails. */
   dryRun(): Engine {
-    return new Engine(this.paths, this.#makeDriver, this.self, true);
+    return new Engine(this.#parts, true);
+  }
+
+  /** Makes bocker's own directories on a new data root, and after a boot. */
+  ensureDirectories(): void {
+    const { data, run, containers, runContainers } = this.paths;
+    this.storage.keep?.();
+    const isNew = !exists(containers);
+    if (!isNew && exists(runContainers)) return;
+    // Nobody but root may pass through: layers hold set-uid files (CVE-2021-41091).
+    for (const directory of [data, run, ...ownDirectories(this.paths)]) makeDirectories(directory, 0o710);
+    // R4: what is synced in a directory is nowhere if the directory is not on the disk.
+    if (isNew) syncFilesystem(data);
   }
 
   /** Opened at the first use: `version` and `--help` need no state. */
   get database(): Database {
-    if (this.#database === undefined && this.dry) this.#database = openStateToRead(this.paths.database);
+    if (this.#database === undefined && this.dry)
+      this.#database = openStateToRead(this.paths.database, this.#parts.openDatabase);
     if (this.#database === undefined) {
-      // Nobody but root may pass through: layers hold set-uid files (CVE-2021-41091).
-      mkdirSync(this.paths.data, { recursive: true, mode: 0o710 });
-      mkdirSync(this.paths.run, { recursive: true, mode: 0o710 });
-      for (const directory of ownDirectories(this.paths))
-        mkdirSync(directory, { recursive: true, mode: 0o710 });
-      this.#database = openState(this.paths.database);
+      this.ensureDirectories();
+      this.#database = openState(this.paths.database, this.#parts.openDatabase);
     }
     return this.#database;
   }
@@ -61,18 +89,22 @@ export class Engine {
     return this.#content;
   }
 
-  get driver(): StorageDriver {
-    this.#driver ??= this.#makeDriver(this.paths);
-    return this.#driver;
+  /** Why the driver is the one it is. */
+  get storage(): StorageChoice {
+    return this.#parts.storage;
   }
 
-  get machine(): MachineFacts {
-    this.#machine ??= machineFacts();
+  get driver(): StorageDriver {
+    return this.#parts.driver;
+  }
+
+  get machine(): Machine {
+    this.#machine ??= machineBy(new Facts());
     return this.#machine;
   }
 
-  transaction<T>(action: () => T): T {
-    return transaction(this.database, action);
+  transaction<T>(action: () => T, options?: TransactionOptions): T {
+    return transaction(this.database, this.paths.database, action, options);
   }
 
   close(): void {

@@ -1,23 +1,26 @@
 /** /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, made at every start as Docker does. */
-import { existsSync, readFileSync } from "node:fs";
-import { hostnameFile, hostsFile, parseAddHost, resolvConfPath, resolvFile } from "../network/files.ts";
+
+import { hostnameFile, hostsText, parseAddHost, resolvConfPath, resolvFile } from "../network/files.ts";
+import { readTextIfExists } from "../os/host-files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths, type Paths } from "../state/paths.ts";
 import type { FileStep } from "./steps.ts";
 
-function hostResolvConf(): string {
-  const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "");
-  const own = read("/etc/resolv.conf");
+/** A file of the host's; undefined where there is none. */
+type Read = (path: string) => string | undefined;
+
+function hostResolvConf(read: Read): string {
+  const own = read("/etc/resolv.conf") ?? "";
   const path = resolvConfPath(own);
   return path === "/etc/resolv.conf" ? own : read(path) || own;
 }
 
-function hosts(record: ContainerRecord): string {
+function hosts(record: ContainerRecord, read: Read): string {
   const { host, config, attachment } = record;
   const extra = host.extraHosts.map((entry) => parseAddHost(entry, attachment?.gateway ?? "127.0.0.1"));
-  if (host.networkMode === "host" && extra.length === 0 && existsSync("/etc/hosts"))
-    return readFileSync("/etc/hosts", "utf8");
-  return hostsFile({
+  const hostsOwn = host.networkMode === "host" && extra.length === 0 ? read("/etc/hosts") : undefined;
+  if (hostsOwn !== undefined) return hostsOwn;
+  return hostsText({
     extra,
     ...(attachment === undefined
       ? {}
@@ -25,29 +28,41 @@ function hosts(record: ContainerRecord): string {
   });
 }
 
+function etcFile(path: string, name: string, content: string, why: string): FileStep {
+  const reason = `the container's ${name}: ${why}`;
+  return { step: "file", group: "network", what: `write ${path}`, why: reason, path, content, mode: 0o644 };
+}
+
+/** /etc/hosts, with the container's own address if it has got one. */
+export function hostsFile(paths: Paths, record: ContainerRecord, read: Read = readTextIfExists): FileStep {
+  const { hosts: path } = containerPaths(paths, record.id);
+  return etcFile(path, "/etc/hosts", hosts(record, read), "its own name and those it was given");
+}
+
 /** The files to write. Throws "invalid" for names and addresses that would add lines of their own. */
-export function etcFiles(paths: Paths, record: ContainerRecord): FileStep[] {
+export function etcFiles(paths: Paths, record: ContainerRecord, read: Read): FileStep[] {
   const files = containerPaths(paths, record.id);
   const { host } = record;
   const ownNetwork = host.networkMode !== "host";
   const overrides = { nameservers: host.dns, search: host.dnsSearch, options: host.dnsOptions };
-  const file = (path: string, name: string, content: string, why: string): FileStep => ({
-    step: "file",
-    group: "network",
-    what: `write ${path}`,
-    why: `the container's ${name}: ${why}`,
-    path,
-    content,
-    mode: 0o644,
-  });
   return [
-    file(files.hosts, "/etc/hosts", hosts(record), "its own name and those it was given"),
-    file(files.hostname, "/etc/hostname", hostnameFile(record.config.hostname), "its name alone"),
-    file(
+    hostsFile(paths, record, read),
+    etcFile(
+      files.hostname,
+      "/etc/hostname",
+      hostnameFile(record.config.hostname, record.config.domainname),
+      "its name alone",
+    ),
+    etcFile(
       files.resolv,
       "/etc/resolv.conf",
-      resolvFile(hostResolvConf(), overrides, { ownNetwork }),
+      resolvFile(hostResolvConf(read), overrides, { ownNetwork }),
       "the host's nameservers, as far as it can reach them",
     ),
   ];
+}
+
+/** What has the container's address in it, which is known only after the launcher has begun. */
+export function addressedFiles(paths: Paths, record: ContainerRecord): FileStep[] {
+  return [hostsFile(paths, record)];
 }

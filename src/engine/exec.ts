@@ -1,32 +1,34 @@
 /** `exec`: another process in a running container, with the container's own confinement. */
 
 import { BockerError } from "../base/errors.ts";
-import { planCgroup } from "../cgroup/plan.ts";
+import { newId } from "../base/ids.ts";
+import { planJoin } from "../cgroup/join.ts";
+import { readLayout } from "../cgroup/layout.ts";
+import { type MonitorPlace, planMonitor } from "../cgroup/monitors.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import type { Streams } from "../monitor/protocol.ts";
+import { POLLIN } from "../os/constants.ts";
 import { close } from "../os/files.ts";
+import { openProcess, poll } from "../os/processes.ts";
+import { readRootFile } from "../os/root-files.ts";
 import { selectCapabilities } from "../runtime/generate/capabilities.ts";
-import {
-  generateSpec,
-  mergeEnvironment,
-  processCapabilities,
-  processEnvironment,
-} from "../runtime/generate/spec.ts";
+import { mergeEnvironment, processEnvironment } from "../runtime/generate/environment.ts";
+import { processCapabilities, processOf } from "../runtime/generate/spec.ts";
 import { resolveUser } from "../runtime/generate/user.ts";
-import { launch } from "../runtime/launch/launcher.ts";
+import { sendPart } from "../runtime/launch/launcher.ts";
 import { joinCgroupOperations } from "../runtime/plan/cgroup.ts";
 import { compileExec } from "../runtime/plan/compile.ts";
 import { encodePlan } from "../runtime/plan/encode.ts";
-import type { Plan } from "../runtime/plan/operation.ts";
+import { EVENT_CODE, type Plan } from "../runtime/plan/operation.ts";
 import type { ContainerRecord } from "../spec/container.ts";
-import { containerPaths } from "../state/paths.ts";
+import { eventHead } from "../state/events.ts";
 import { readState } from "../state/status.ts";
+import { awaitStarted, type Started } from "./carry-out.ts";
+import { containerCgroup } from "./cgroup.ts";
+import { containerEvent, eventsOperation } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
-import { cgroupName } from "./prepare.ts";
-import { readRootFile } from "./root-files.ts";
+import { launchMonitor } from "./launch-monitor.ts";
 import { seccompProgram } from "./seccomp.ts";
-import { awaitStarted, type Started } from "./start.ts";
-import { openProcess } from "./stop.ts";
 
 export interface ExecRequest {
   command: string[];
@@ -51,13 +53,30 @@ export function runningPid(engine: Engine, record: ContainerRecord): number {
   return state.pid;
 }
 
-/** The plan of an exec session. Changes nothing. */
+/** What the exec's monitor tells: first that it is made, and, whether the program runs or not, begun; as Docker has it. */
+function execEvents({ paths }: Engine, record: ContainerRecord, [program, ...args]: string[]) {
+  const execID = newId();
+  const line = (added: number, action: string) =>
+    `${added}${eventHead(containerEvent(record, action, { execID }))}\n`;
+  const words = `${program} ${args.join(" ")}`;
+  return {
+    first: eventsOperation(
+      paths,
+      "host",
+      "an exec is made and begins",
+      line(0, `exec_create: ${words}`) + line(0, `exec_start: ${words}`),
+    ),
+    last: eventsOperation(paths, "ended", "the exec has ended, and how", line(EVENT_CODE, "exec_die")),
+  };
+}
+
+/** The plan of an exec session, and where its launcher is born. Changes nothing. */
 export async function prepareExec(
   engine: Engine,
   record: ContainerRecord,
   pid: number,
   request: ExecRequest,
-): Promise<Plan> {
+): Promise<{ plan: Plan; place: MonitorPlace }> {
   const { host, config } = record;
   const layers = [`/proc/${pid}/root`];
   const user = resolveUser(
@@ -66,24 +85,14 @@ export async function prepareExec(
     readRootFile(layers, "/etc/group"),
     host.groupAdd,
   );
-  const files = containerPaths(engine.paths, record.id);
-  const { machine, paths } = engine;
-  const spec = generateSpec({
-    record,
-    user,
-    machine: { ...machine, devices: [] },
-    cgroupName: cgroupName(record.id),
-    mountPoint: paths.mountPoint,
-    files,
-  });
-  const privileged = request.privileged || host.privileged;
-  const bounding = selectCapabilities(
-    { add: host.capAdd, drop: host.capDrop, privileged },
-    machine.capabilities,
-  );
+  const { machine } = engine;
+  const own = processOf({ record, machine: { ...machine, devices: [] } }, user);
+  const capabilitiesOf = (privileged: boolean) =>
+    selectCapabilities({ add: host.capAdd, drop: host.capDrop, privileged }, machine.capabilities);
+  const bounding = capabilitiesOf(request.privileged || host.privileged);
   const { tty } = request;
   const process = {
-    ...spec.process,
+    ...own,
     terminal: tty,
     args: request.command,
     env: processEnvironment(mergeEnvironment(config.env, request.env), {
@@ -91,16 +100,24 @@ export async function prepareExec(
       home: user.home,
       tty,
     }),
-    cwd: request.workingDir ?? spec.process.cwd,
+    cwd: request.workingDir ?? own.cwd,
     capabilities: processCapabilities(bounding, user.uid),
   };
-  return {
-    operations: compileExec({
-      process,
-      cgroup: joinCgroupOperations(planCgroup(cgroupName(record.id), spec.linux.resources)),
-      seccomp: await seccompProgram(engine, { ...host, privileged }, bounding),
-      terminal: tty ? (request.terminal ?? { rows: 0, columns: 0 }) : undefined,
-    }),
+  const layout = readLayout();
+  const place = planMonitor(layout);
+  const told = execEvents(engine, record, request.command);
+  const plan: Plan = {
+    operations: [
+      told.first,
+      ...compileExec({
+        process,
+        cgroup: joinCgroupOperations(planJoin(containerCgroup(record), pid, layout), place),
+        // As docker: --privileged gives an exec every capability, and leaves it under the container's own filter.
+        seccomp: await seccompProgram(engine, host, capabilitiesOf(host.privileged)),
+        terminal: tty ? (request.terminal ?? { rows: 0, columns: 0 }) : undefined,
+      }),
+      told.last,
+    ],
     timings: request.timings,
     monitor: {
       tty,
@@ -115,11 +132,13 @@ export async function prepareExec(
       runDirectory: "",
       oomPath: "",
       detachKeys: request.detachKeys,
-      inherited: 1,
+      locked: false,
+      discardPath: "",
       cleanupArgv: [],
       cleanupEnv: [],
     },
   };
+  return { plan, place };
 }
 
 /**
@@ -138,17 +157,26 @@ export async function execInContainer(
     // Asked again: only now is it certain that the descriptor is this container's.
     if (pidfd === undefined || runningPid(engine, record) !== pid)
       throw new BockerError("not-running", `container ${record.id} is not running`);
-    const plan = await prepareExec(engine, record, pid, request);
-    const launched = launch(encodePlan(plan), `bocker-exec ${record.id.slice(0, 12)}`, [pidfd], (socket) => {
+    const { plan, place } = await prepareExec(engine, record, pid, request);
+    const bytes = encodePlan(plan);
+    const launched = launchMonitor(place, `bocker-exec ${record.id.slice(0, 12)}`, (socket) => {
       if (streams !== undefined) new MonitorConnection(socket).attach(streams, request.tty);
     });
+    sendPart(launched, bytes, [pidfd], true);
     const connection = new MonitorConnection(launched.socket);
     try {
-      return { connection, plan, ...awaitStarted(connection, plan) };
+      const carriedOut = async () => plan;
+      return { connection, plan: carriedOut, ...(await awaitStarted(connection, carriedOut)) };
     } catch (error) {
       connection.close();
       throw error;
     }
+  } catch (error) {
+    // Whatever fails because it has ended meanwhile: that is what is said, before its monitor has recorded it, too.
+    runningPid(engine, record);
+    if (pidfd !== undefined && poll([{ fd: pidfd, events: POLLIN }], 0)[0] !== 0)
+      throw new BockerError("not-running", `container ${record.id} is not running`);
+    throw error;
   } finally {
     if (pidfd !== undefined) close(pidfd);
   }

@@ -1,23 +1,28 @@
 /** `run --explain`: everything is decided as for a run, and nothing is done. */
-import { existsSync } from "node:fs";
+
 import { join } from "node:path";
 import { BockerError } from "../base/errors.ts";
-import { newId } from "../base/ids.ts";
+import type { MonitorPlace } from "../cgroup/monitors.ts";
+import { exists } from "../os/host-files.ts";
 import { libraryDirectory } from "../os/native.ts";
 import type { Explanation } from "../runtime/explain/explanation.ts";
+import { monitorSteps } from "../runtime/plan/monitor-place.ts";
 import type { Step } from "../runtime/plan/step.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths, ownDirectories, type Paths } from "../state/paths.ts";
-import { type CreateRequest, containerDirectories, containerRecord } from "./create.ts";
+import { choicePath, choiceText } from "../storage/choice.ts";
+import { containerDirectories } from "./create.ts";
 import type { Engine } from "./engine.ts";
 import { type ExecRequest, prepareExec, runningPid } from "./exec.ts";
+import { FreshStart, untouchedLayers } from "./fresh-start.ts";
 import { networkOwner } from "./network.ts";
 import { previewNetwork } from "./network-preview.ts";
-import { compileStart, type StartOptions } from "./prepare.ts";
+import { type CreateRequest, newRecord } from "./record.ts";
+import type { StartOptions } from "./start-source.ts";
 
 function missingDirectories(paths: Paths): Step[] {
   return ownDirectories(paths)
-    .filter((path) => !existsSync(path))
+    .filter((path) => !exists(path))
     .map((path) => ({
       step: "directory",
       group: "storage",
@@ -26,6 +31,23 @@ function missingDirectories(paths: Paths): Step[] {
       path,
       mode: 0o710,
     }));
+}
+
+/** What decides the storage driver of a data root that is new. */
+function choiceSteps({ paths, storage }: Engine): Step[] {
+  if (storage.keep === undefined) return [];
+  const path = choicePath(paths.data);
+  return [
+    {
+      step: "file",
+      group: "storage",
+      what: `write ${path}`,
+      why: `the data root is one of the storage driver ${storage.name} from now on`,
+      path,
+      content: choiceText(storage),
+      mode: 0o644,
+    },
+  ];
 }
 
 function recordStep(paths: Paths, record: ContainerRecord): Step {
@@ -50,15 +72,21 @@ function leaseStep(paths: Paths, address: string): Step {
   };
 }
 
-function launchStep(): Step {
+/** The launcher, and before it what is missing of the way to the cgroup that it is born in. */
+function launchSteps(place: MonitorPlace): Step[] {
   const program = join(libraryDirectory(), "bocker-launcher");
-  return {
-    step: "launch",
-    group: "exec",
-    what: `run ${program} from a sealed copy in memory, with the plan in another`,
-    why: "a container that gets hold of /proc/PID/exe finds nothing it could overwrite (CVE-2019-5736)",
-    program,
-  };
+  const cgroup = place.bornIn?.directory ?? "";
+  return [
+    ...monitorSteps(place).filter(({ path }) => !exists(path)),
+    {
+      step: "launch",
+      group: "exec",
+      what: `run ${program} from a sealed copy in memory${cgroup === "" ? "" : `, born in ${cgroup}`}, and send it the plan in two parts`,
+      why: "a container that gets hold of /proc/PID/exe finds nothing it could overwrite (CVE-2019-5736)",
+      program,
+      cgroup,
+    },
+  ];
 }
 
 function removal(path: string, why: string): Step {
@@ -83,13 +111,13 @@ export async function explainRun(
 ): Promise<Explanation> {
   const { paths } = engine;
   checkName(engine, request.name);
-  const record = containerRecord(paths, newId(), request);
+  const record = newRecord(engine, request);
   const files = containerPaths(paths, record.id);
-  const { network, steps } = previewNetwork(engine, record);
+  // Before there is an address, as in the run.
+  const start = new FreshStart(engine, record, untouchedLayers(record), options);
+  const { network, steps } = await previewNetwork(engine, record);
   try {
-    const root = record.host.rootfs;
-    const layers = root === undefined ? record.layers : [root];
-    const { plan, files: written } = await compileStart(engine, record, layers, network, options);
+    const rest = await start.rest(network);
     const address = record.attachment?.address;
     return {
       id: record.id,
@@ -97,15 +125,13 @@ export async function explainRun(
       image: {
         reference: request.image.reference,
         id: request.image.id,
-        layers: root === undefined ? request.image.layers : [root],
+        layers: untouchedLayers(record),
       },
       before: [
         ...missingDirectories(paths),
-        ...containerDirectories(paths, record.id),
-        ...volumeSteps(record),
-        recordStep(paths, record),
-        ...steps,
-        ...(address === undefined ? [] : [leaseStep(paths, address)]),
+        ...choiceSteps(engine),
+        ...bindSourceSteps(record),
+        ...containerDirectories(engine, record),
         {
           step: "directory",
           group: "exec",
@@ -114,14 +140,25 @@ export async function explainRun(
           path: files.run,
           mode: 0o700,
         },
-        ...written,
-        launchStep(),
+        ...start.steps,
+        ...start.files,
+        ...launchSteps(start.place),
       ],
-      plan,
+      meanwhile: [
+        ...steps,
+        ...(address === undefined ? [] : [leaseStep(paths, address)]),
+        ...volumeSteps(record),
+        recordStep(paths, record),
+        ...rest.files,
+      ],
+      plan: await start.plan(network),
       after: record.host.autoRemove
         ? [
-            removal(files.run, "what belonged to this start"),
-            removal(files.directory, "--rm: what the container wrote goes with it"),
+            removal(files.run, "what belonged to this start; the monitor does it, as its last act"),
+            removal(
+              files.directory,
+              "--rm: what the container wrote goes with it. It is moved aside at once, and deleted by the monitor",
+            ),
           ]
         : [],
       inherited: inheritedNames(engine, record),
@@ -131,21 +168,34 @@ export async function explainRun(
   }
 }
 
-/** Missing sources of binds and volumes; a new volume is filled with what the image has at its place. */
-function volumeSteps(record: ContainerRecord): Step[] {
+function missingMounts(
+  record: ContainerRecord,
+  wanted: "bind" | "volume",
+  why: (destination: string) => string,
+): Step[] {
   return record.mounts
-    .filter(({ type, source }) => type !== "tmpfs" && !existsSync(source))
-    .map(({ type, source, destination }) => ({
+    .filter(({ type, source }) => type === wanted && !exists(source))
+    .map(({ source, destination }) => ({
       step: "directory",
       group: "storage",
       what: `make ${source}`,
-      why:
-        type === "bind"
-          ? "-v makes a source that is missing"
-          : `the volume at ${destination}: it outlives the container; what the image has there is copied into it`,
+      why: why(destination),
       path: source,
       mode: 0o755,
     }));
+}
+
+function bindSourceSteps(record: ContainerRecord): Step[] {
+  return missingMounts(record, "bind", () => "-v makes a source that is missing");
+}
+
+function volumeSteps(record: ContainerRecord): Step[] {
+  return missingMounts(
+    record,
+    "volume",
+    (destination) =>
+      `the volume at ${destination}: it outlives the container; what the image has there is copied into it`,
+  );
 }
 
 /** What an exec of the request would do now. @param engine one that is dry */
@@ -155,11 +205,13 @@ export async function explainExec(
   request: ExecRequest,
 ): Promise<Explanation> {
   const pid = runningPid(engine, record);
+  const { plan, place } = await prepareExec(engine, record, pid, request);
   return {
     id: record.id,
     name: record.name,
-    before: [launchStep()],
-    plan: await prepareExec(engine, record, pid, request),
+    before: launchSteps(place),
+    meanwhile: [],
+    plan,
     after: [],
     inherited: [String(pid)],
   };

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Digest, digestHex } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
-import { type Lock, lock } from "../state/locks.ts";
+import { type Lock, lock, tryLock } from "../state/locks.ts";
 import type { Engine } from "./engine.ts";
 
 /** Milliseconds between two looks at a lock that someone else holds. */
@@ -22,7 +22,7 @@ export function withImageLock<T>(engine: Engine, action: () => T): T {
   try {
     return action();
   } finally {
-    held?.release();
+    held.release();
   }
 }
 
@@ -32,7 +32,7 @@ export function withImageLock<T>(engine: Engine, action: () => T): T {
  */
 export async function lockPull(engine: Engine, manifest: Digest, signal: AbortSignal): Promise<Lock> {
   for (;;) {
-    const held = lock(join(engine.paths.locks, "pulls"), digestHex(manifest), false);
+    const held = tryLock(join(engine.paths.locks, "pulls"), digestHex(manifest));
     if (held !== undefined) return held;
     try {
       await delay(POLL, undefined, { signal });

@@ -1,4 +1,5 @@
 /** Which image a reference means, and what of it a container needs. */
+import { LOCAL_ARCHITECTURE } from "../base/architecture.ts";
 import { isDigest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../base/reference.ts";
@@ -18,8 +19,6 @@ export interface ResolvedImage {
 
 export const HOST_IMAGE = "host";
 
-/** Go's names of processors, as images have them. */
-export const LOCAL_ARCHITECTURE = process.arch === "x64" ? "amd64" : process.arch;
 const LOCAL_PLATFORM = `linux/${LOCAL_ARCHITECTURE}`;
 
 /** The built-in image: this machine's own root, read-only below whatever the container writes. */
@@ -61,9 +60,11 @@ export function requireImageRecord(engine: Engine, reference: string): ImageReco
   return record;
 }
 
-/** Directories of an image's layers, the topmost first. */
+/** Directories that are an image together, the topmost first: all its layers, or, of whole trees, the last. */
 export function imageLayers(engine: Engine, record: ImageRecord): string[] {
-  const layers = record.chain.map((chain) => engine.driver.layerDirectory(chain)).reverse();
+  const { driver } = engine;
+  const chain = driver.layerForm === "tree" ? record.chain.slice(-1) : record.chain;
+  const layers = chain.map((id) => driver.layerDirectory(id)).reverse();
   return record.base === "host" ? [...layers, "/"] : layers;
 }
 

@@ -1,17 +1,21 @@
 /** `info`: this machine and what bocker has on it, in the fields of Docker's API (SystemInfo). */
-import { existsSync, readFileSync } from "node:fs";
-import { hostname, release, totalmem } from "node:os";
+
+import { totalmem } from "node:os";
 import { readLayout } from "../cgroup/layout.ts";
+import { exists, readText } from "../os/host-files.ts";
+import { hostName, kernelRelease } from "../os/machine.ts";
 import { readState } from "../state/status.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./engine.ts";
-import { LOCAL_ARCHITECTURE } from "./image.ts";
 
 function operatingSystem(): string {
-  const path = ["/etc/os-release", "/usr/lib/os-release"].find(existsSync);
-  const text = path === undefined ? "" : readFileSync(path, "utf8");
+  const path = ["/etc/os-release", "/usr/lib/os-release"].find(exists);
+  const text = path === undefined ? "" : readText(path);
   return /^PRETTY_NAME="?(.*?)"?$/m.exec(text)?.[1] ?? "Linux";
 }
+
+/** As `uname -m` prints it, which Docker shows here, not Go's name. */
+const machineName = () => ({ x64: "x86_64", arm64: "aarch64" })[process.arch as string] ?? process.arch;
 
 /** Numbers are of this moment; sizes in bytes. */
 export function engineInfo(engine: Engine) {
@@ -28,8 +32,9 @@ export function engineInfo(engine: Engine) {
     // The built-in one counts, too.
     Images: engine.images.list().length + 1,
     Driver: engine.driver.name,
+    DriverStatus: engine.storage.log.map((line) => line.split(/: (.*)/s).slice(0, 2)),
     LoggingDriver: "json-file",
-    CgroupDriver: "none",
+    CgroupDriver: "cgroupfs",
     CgroupVersion: layout.unified === undefined ? "1" : "2",
     MemoryLimit: has("memory"),
     CpuCfsQuota: has("cpu"),
@@ -38,13 +43,13 @@ export function engineInfo(engine: Engine) {
     PidsLimit: has("pids"),
     Plugins: { Volume: ["local"], Network: ["bridge", "host", "none"], Log: ["json-file", "none"] },
     SecurityOptions: ["name=seccomp,profile=builtin"],
-    KernelVersion: release(),
+    KernelVersion: kernelRelease(),
     OperatingSystem: operatingSystem(),
     OSType: "linux",
-    Architecture: LOCAL_ARCHITECTURE,
-    NCPU: engine.machine.processors,
+    Architecture: machineName(),
+    NCPU: engine.machine.processors(),
     MemTotal: totalmem(),
-    Name: hostname(),
+    Name: hostName(),
     ServerVersion: VERSION,
     DockerRootDir: engine.paths.data,
     RunRoot: engine.paths.run,

@@ -122,8 +122,10 @@ function hostConfigOf(record: ContainerRecord): Json {
     ],
     Tmpfs: Object.fromEntries(tmpfs.map(({ destination, options }) => [destination, options.join(",")])),
     ShmSize: host.shmSize,
+    ...(host.storageSize === undefined ? {} : { StorageOpt: { size: String(host.storageSize) } }),
     Sysctls: host.sysctls,
     Init: host.init,
+    CgroupParent: host.cgroupParent ?? "",
     CpuShares: host.cpuShares ?? 0,
     NanoCpus: host.nanoCpus ?? 0,
     CpusetCpus: host.cpusetCpus ?? "",
@@ -202,7 +204,10 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Json 
     HostConfig: hostConfigOf(record),
     GraphDriver: {
       Name: engine.driver.name,
-      Data: { LowerDir: record.layers.join(":"), UpperDir: files.upper, WorkDir: files.work },
+      Data:
+        engine.driver.layerForm === "tree"
+          ? { RootDir: files.upper }
+          : { LowerDir: record.layers.join(":"), UpperDir: files.upper, WorkDir: files.work },
     },
     Mounts: record.mounts.map(mountOf),
     Config: configOf(record),

@@ -12,14 +12,14 @@ import type { UnpackedLayer } from "../images/layer/unpack.ts";
 import type { ExpectedBlob, Ingest } from "../images/store.ts";
 import { AT_FDCWD, LOCK_EX, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../os/constants.ts";
 import { close, flock, openat, syncfs, withFd } from "../os/files.ts";
+import { MODES } from "./add-layer.ts";
 import { chainIds } from "./chain.ts";
 import type { Engine } from "./engine.ts";
 import { withImageLock } from "./image-lock.ts";
+import { CONCURRENCY, type PackedContent } from "./packed-content.ts";
 import { publish, type UnpublishedLayer } from "./publish.ts";
-import { type Below, sourceOf, unpackAhead } from "./unpack-ahead.ts";
-
-/** Docker's max-concurrent-downloads. */
-const CONCURRENCY = 3;
+import { eachAtOnce } from "./several.ts";
+import { type Below, receive, sourceOf, unpackAhead } from "./unpack-ahead.ts";
 
 /** Docker's words for what happens to a layer. */
 export type LayerStatus =
@@ -39,6 +39,8 @@ export interface LayerRequest {
   blob: ExpectedBlob;
   /** The compressed bytes; called only where they are not in the store. */
   source: () => AsyncIterable<Uint8Array>;
+  /** The blob itself, complete and verified, where it has been received before: it is published as it is. */
+  received?: Ingest | undefined;
 }
 
 interface Prepared {
@@ -53,6 +55,8 @@ interface Prepared {
 interface Slot {
   chain: Digest;
   request: LayerRequest;
+  /** The blob, where it came before the layer below was there. */
+  received: Ingest | undefined;
   /** "exists" in the driver, prepared, or neither yet. */
   outcome: "exists" | Prepared | undefined;
   settled: PromiseWithResolvers<void>;
@@ -93,6 +97,7 @@ export class LayerStack {
     this.#slots = requests.map((request, index) => ({
       chain: this.chain[index]!,
       request,
+      received: request.received,
       outcome: undefined,
       settled: newSettled(),
     }));
@@ -106,22 +111,15 @@ export class LayerStack {
     const missing = this.#missing();
     for (const index of missing.slice(CONCURRENCY)) this.#listener(index, "Waiting");
     // From the bottom, so that a layer that has to wait for those below finds them begun.
-    const queue = missing.values();
-    const failures: unknown[] = [];
-    const work = async () => {
-      for (const index of queue) {
-        if (failures.length > 0) return;
-        try {
-          await this.#prepareOne(index);
-        } catch (error) {
-          failures.push(error);
-          for (const { settled } of this.#slots) settled.reject(error);
-          this.#abort.abort();
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: CONCURRENCY }, work));
-    if (failures.length > 0) throw failures[0];
+    await eachAtOnce(
+      missing,
+      CONCURRENCY,
+      (index) => this.#prepareOne(index),
+      (error) => {
+        for (const { settled } of this.#slots) settled.reject(error);
+        this.#abort.abort();
+      },
+    );
   }
 
   /** Bytes of files in all layers; known after `prepare`. */
@@ -135,30 +133,55 @@ export class LayerStack {
   /**
    * Gives layers, blobs and `documents` their names, then calls `record` in the transaction that records the
    * layers. All or nothing.
-   * @returns false, and nothing has happened, when a layer that was there at first is gone by now
+   * @param content published with them
+   * @returns false, and nothing has happened, when something that was there at first is gone by now
    */
-  publish(documents: readonly Uint8Array[], record: () => void): boolean {
+  publish(documents: readonly Uint8Array[], record: () => void, content?: PackedContent): boolean {
     const { paths } = this.#engine;
     // Once for all of them: a sync for each file would take longer than all the rest.
     if (this.#slots.some(({ outcome }) => typeof outcome === "object"))
-      withFd(openat(AT_FDCWD, paths.layers, O_RDONLY | O_DIRECTORY), syncfs);
+      withFd(openat(AT_FDCWD, paths.containers, O_RDONLY | O_DIRECTORY), syncfs);
     return withImageLock(this.#engine, () => {
-      if (this.#slots.some(({ chain, outcome }) => outcome === "exists" && !this.#exists(chain)))
-        return false;
-      publish(this.#engine, this.#prepared(), documents, record);
+      if (this.#hasVanished() || content?.isWhole() === false) return false;
+      const blobs = content?.ingests ?? [];
+      publish(this.#engine, { layers: this.#prepared(), blobs, documents }, record);
       this.#release();
       return true;
     });
   }
 
+  /** Whether a layer that was there, or the blob that one was made of, has been removed. Such a layer is to be prepared again. */
+  #hasVanished(): boolean {
+    let hasVanished = false;
+    for (const slot of this.#slots) {
+      if (slot.outcome === "exists" && this.#exists(slot.chain)) continue;
+      if (typeof slot.outcome === "object" && (slot.outcome.ingest !== undefined || this.#isStored(slot)))
+        continue;
+      hasVanished = true;
+      this.#discard(slot);
+    }
+    return hasVanished;
+  }
+
+  /** Removes a layer that has not been published. */
+  #discard(slot: Slot): void {
+    const { outcome } = slot;
+    slot.outcome = undefined;
+    if (typeof outcome !== "object") return;
+    outcome.ingest?.abort();
+    this.#engine.driver.abortLayer(outcome.directory);
+    close(outcome.fd);
+  }
+
+  #isStored({ request: { blob } }: Slot): boolean {
+    return this.#engine.content.size(blob.digest) === blob.size;
+  }
+
   /** Removes everything that has not been published. */
   abort(): void {
     for (const slot of this.#slots) {
-      if (typeof slot.outcome !== "object") continue;
-      slot.outcome.ingest?.abort();
-      this.#engine.driver.abortLayer(slot.outcome.directory);
-      close(slot.outcome.fd);
-      slot.outcome = undefined;
+      if (slot.received !== slot.request.received) slot.received?.abort();
+      if (typeof slot.outcome === "object") this.#discard(slot);
     }
     this.#closeOpened();
   }
@@ -173,7 +196,8 @@ export class LayerStack {
     const missing: number[] = [];
     for (const [index, slot] of this.#slots.entries()) {
       if (typeof slot.outcome === "object") continue;
-      const exists = this.#exists(slot.chain);
+      // Unpacked, but in another packed form: then this one is still to come.
+      const exists = this.#exists(slot.chain) && this.#isStored(slot);
       slot.settled = newSettled();
       slot.outcome = exists ? "exists" : undefined;
       if (exists) slot.settled.resolve();
@@ -200,17 +224,30 @@ export class LayerStack {
     return this.#engine.images.layer(chain) !== undefined && this.#engine.driver.hasLayer(chain);
   }
 
+  /** From the store where it has the blob, else (or where that is damaged, or removed meanwhile) from the source. */
   async #prepareOne(index: number): Promise<void> {
+    if (this.#isStored(this.#slots[index]!))
+      try {
+        await this.#prepareFrom(index, true);
+        return;
+      } catch (error) {
+        if (!(error instanceof BockerError) || !["corrupt", "not-found"].includes(error.code)) throw error;
+      }
+    await this.#prepareFrom(index, false);
+  }
+
+  async #prepareFrom(index: number, isStored: boolean): Promise<void> {
     const { driver } = this.#engine;
+    const slot = this.#slots[index]!;
+    if (driver.layerForm === "tree") await this.#awaitParent(index, isStored);
     const { directory, fd } = withImageLock(this.#engine, () => {
-      const begun = driver.beginLayer();
+      const begun = driver.beginLayer(driver.layerForm === "tree" ? this.#parentOf(index) : undefined);
       const opened = openat(AT_FDCWD, begun, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
       flock(opened, LOCK_EX);
       return { directory: begun, fd: opened };
     });
-    const slot = this.#slots[index]!;
     try {
-      slot.outcome = { directory, fd, ...(await this.#fill(index, fd)) };
+      slot.outcome = { directory, fd, ...(await this.#fill(index, fd, isStored)) };
     } catch (error) {
       driver.abortLayer(directory);
       close(fd);
@@ -220,11 +257,43 @@ export class LayerStack {
     this.#listener(index, "Pull complete");
   }
 
-  /** From the store where it has the blob, else (or where that is damaged) from the source. */
-  async #fill(index: number, directory: number): Promise<Pick<Prepared, "unpacked" | "ingest">> {
-    const { content } = this.#engine;
-    const { blob, diffId, source } = this.#slots[index]!.request;
+  /** A layer that begins as a copy of the one below has to wait for that; what it is made of comes meanwhile. */
+  async #awaitParent(index: number, isStored: boolean): Promise<void> {
+    const slot = this.#slots[index]!;
+    const below = this.#below(index);
+    if (below.directories() !== undefined) return;
+    if (!isStored && slot.received === undefined) {
+      const { blob, source } = slot.request;
+      slot.received = await receive(this.#engine.content.ingest(blob), {
+        source: source(),
+        expected: blob,
+        progress: this.#progressOf(index),
+        signal: this.#abort.signal,
+      });
+    }
+    await below.wait();
+  }
+
+  /** The directory of the layer below, which is finished. Throws "conflict" if somebody has removed it meanwhile. */
+  #parentOf(index: number): string | undefined {
+    const parent = this.#slots[index - 1];
+    if (parent === undefined) return undefined;
+    if (typeof parent.outcome === "object") return parent.outcome.directory;
+    if (!this.#exists(parent.chain))
+      throw new BockerError("conflict", "the image's layers are removed by another process: try again");
+    return this.#engine.driver.layerDirectory(parent.chain);
+  }
+
+  async #fill(
+    index: number,
+    directory: number,
+    isStored: boolean,
+  ): Promise<Pick<Prepared, "unpacked" | "ingest">> {
+    const { content, driver } = this.#engine;
+    const { request, received } = this.#slots[index]!;
+    const { blob, diffId, source } = request;
     const common = {
+      mode: MODES[driver.layerForm],
       expected: blob,
       diffId,
       directory,
@@ -232,19 +301,19 @@ export class LayerStack {
       progress: this.#progressOf(index),
       signal: this.#abort.signal,
     };
-    if (content.size(blob.digest) === blob.size) {
+    if (isStored) {
       const again = () => content.stream(blob.digest);
-      try {
-        const unpacked = await unpackAhead({
-          ...common,
-          source: sourceOf(again()),
-          again,
-          ingest: undefined,
-        });
-        return { unpacked, ingest: undefined };
-      } catch (error) {
-        if (!(error instanceof BockerError) || error.code !== "corrupt") throw error;
-      }
+      return {
+        unpacked: await unpackAhead({ ...common, source: sourceOf(again()), again, ingest: undefined }),
+        ingest: undefined,
+      };
+    }
+    if (received !== undefined) {
+      const again = () => received.stream();
+      return {
+        unpacked: await unpackAhead({ ...common, source: sourceOf(again()), again, ingest: undefined }),
+        ingest: received,
+      };
     }
     const ingest = content.ingest(blob);
     try {

@@ -1,10 +1,12 @@
 /** `logs`: what a container wrote, from the json-file log that its monitor keeps. */
-import { existsSync, watch } from "node:fs";
+import { existsSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../os/constants.ts";
-import { close, lseek, openat, pread, read, withFd } from "../os/files.ts";
+import { close, lseek, openat, pread, withFd } from "../os/files.ts";
+import { LineReader } from "../os/line-reader.ts";
 import { fstat } from "../os/metadata.ts";
 import { isSystemError } from "../os/system-error.ts";
+import { DirectoryWatch } from "../os/watch.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
 import { hasMonitor, readState } from "../state/status.ts";
@@ -73,47 +75,31 @@ function openLog(path: string): number {
   return openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/** One line of the log; undefined for one that a crash has cut off. */
-function parseEntry(line: string): LogEntry | undefined {
+/** Undefined for one that was rotated away, or went with its container. */
+function openLogIfThere(path: string): number | undefined {
   try {
-    return JSON.parse(line) as LogEntry;
+    return openLog(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+/** One line of the log; undefined for one that a crash has cut off, or that is none of the monitor's. */
+export function parseLogEntry(line: string): LogEntry | undefined {
+  let entry: Partial<LogEntry> | null;
+  try {
+    entry = JSON.parse(line) as typeof entry;
   } catch {
     return undefined;
   }
+  const isEntry = [entry?.log, entry?.stream, entry?.time].every((value) => typeof value === "string");
+  return isEntry ? (entry as LogEntry) : undefined;
 }
 
-/** Cuts what is read into lines and lines into entries; keeps the unfinished one. */
-class LineReader {
-  #rest: Buffer = Buffer.alloc(0);
-  readonly #buffer = Buffer.alloc(READ_SIZE);
-
-  /** The next entries of `fd`; undefined at its end. */
-  next(fd: number): LogEntry[] | undefined {
-    const count = read(fd, this.#buffer);
-    if (count === 0) return undefined;
-    const bytes = Buffer.concat([this.#rest, this.#buffer.subarray(0, count)]);
-    const last = bytes.lastIndexOf(NEWLINE);
-    this.#rest = Buffer.from(bytes.subarray(last + 1));
-    const entries: LogEntry[] = [];
-    for (const line of bytes.toString("utf8", 0, last + 1).split("\n")) {
-      const entry = line === "" ? undefined : parseEntry(line);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
-  }
-}
-
-/** Resolves when something in the directory changes, or after a while. */
-function changed(directory: string): Promise<void> {
-  return new Promise((resolve) => {
-    const watcher = watch(directory, done);
-    const timer = setTimeout(done, RECHECK_MS);
-    function done() {
-      clearTimeout(timer);
-      watcher.close();
-      resolve();
-    }
-  });
+/** The next entries of `fd`; undefined at its end. */
+function nextEntries(reader: LineReader, fd: number): LogEntry[] | undefined {
+  return reader.next(fd)?.flatMap((line) => parseLogEntry(line) ?? []);
 }
 
 function within(entries: LogEntry[], query: LogQuery): LogEntry[] {
@@ -132,14 +118,16 @@ async function* follow(
   reader: LineReader,
 ): AsyncGenerator<LogEntry[], void, void> {
   const files = containerPaths(engine.paths, record.id);
+  const watch = new DirectoryWatch(files.directory);
   let fd = opened;
   try {
     for (;;) {
       // Asked before the last read: what it wrote before it ended is read then.
       const running =
         readState(engine.paths, record.id).status === "running" || hasMonitor(engine.paths, record.id);
-      for (let entries = reader.next(fd); entries !== undefined; entries = reader.next(fd)) yield entries;
-      const current = existsSync(files.log) ? openLog(files.log) : undefined;
+      for (let entries = nextEntries(reader, fd); entries !== undefined; entries = nextEntries(reader, fd))
+        yield entries;
+      const current = openLogIfThere(files.log);
       if (current !== undefined && fstat(current).ino !== fstat(fd).ino) {
         close(fd);
         fd = current;
@@ -147,9 +135,10 @@ async function* follow(
       }
       if (current !== undefined) close(current);
       if (!running) return;
-      await changed(files.directory);
+      await watch.changed(RECHECK_MS);
     }
   } finally {
+    watch.close();
     close(fd);
   }
 }
@@ -171,17 +160,12 @@ export async function* readLogs(
   const start = query.tail === undefined ? { file: 0, offset: 0 } : tailStart(files, query.tail);
   const reader = new LineReader();
   for (let file = start.file; file < files.length; file++) {
-    let fd: number;
-    try {
-      fd = openLog(files[file]!);
-    } catch (error) {
-      if (isSystemError(error, "ENOENT")) continue;
-      throw error;
-    }
+    const fd = openLogIfThere(files[file]!);
+    if (fd === undefined) continue;
     const isLast = file === files.length - 1;
     try {
       if (file === start.file) lseek(fd, start.offset);
-      for (let entries = reader.next(fd); entries !== undefined; entries = reader.next(fd))
+      for (let entries = nextEntries(reader, fd); entries !== undefined; entries = nextEntries(reader, fd))
         yield within(entries, query);
     } finally {
       if (!isLast || !query.follow) close(fd);

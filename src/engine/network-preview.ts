@@ -6,14 +6,9 @@ import { close } from "../os/files.ts";
 import type { Step } from "../runtime/plan/step.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { AddressTable } from "../state/addresses.ts";
+import { attachmentOf, bridgeOperations, nextFreeAddress } from "./bridge-network.ts";
 import type { Engine } from "./engine.ts";
-import {
-  attachmentOf,
-  bridgeContribution,
-  type NetworkPlan,
-  nextFreeAddress,
-  planNetwork,
-} from "./network.ts";
+import { type NetworkPlan, planNetwork } from "./network.ts";
 import { holdPorts } from "./ports.ts";
 
 export interface NetworkPreview {
@@ -42,19 +37,19 @@ function stepOf(step: BridgeStep): Step {
  * The network of a container that would be started now; `record.attachment` is set where there is one.
  * Ports are tried and let go again, so that a port in use fails here as it would there.
  */
-export function previewNetwork(engine: Engine, record: ContainerRecord): NetworkPreview {
-  if (record.host.networkMode !== "bridge") return { network: planNetwork(engine, record), steps: [] };
+export async function previewNetwork(engine: Engine, record: ContainerRecord): Promise<NetworkPreview> {
+  if (record.host.networkMode !== "bridge") return { network: await planNetwork(engine, record), steps: [] };
   const { bridge, steps } = previewBridge({ name: DEFAULT_BRIDGE });
   const ip = nextFreeAddress(new AddressTable(engine.database), bridge);
-  const inherited: number[] = [];
+  const held: number[] = [];
   const closeAll = () => {
-    for (const fd of inherited) close(fd);
+    for (const fd of held) close(fd);
   };
   try {
-    const published = holdPorts(engine, record, ip, inherited);
-    const contribution = bridgeContribution(bridge, ip, published);
+    const published = holdPorts(engine, record, ip, held);
+    const operations = bridgeOperations(bridge, ip, published);
     record.attachment = attachmentOf(bridge, ip, published);
-    return { network: { contribution, inherited, close: closeAll }, steps: steps.map(stepOf) };
+    return { network: { operations, joined: [], held, close: closeAll }, steps: steps.map(stepOf) };
   } catch (error) {
     closeAll();
     throw error;

@@ -3,6 +3,7 @@ import { BockerError } from "../base/errors.ts";
 import { publishPorts, unpublishPorts } from "../network/bridge/firewall.ts";
 import { type HeldPort, holdHostPort, listPublished } from "../network/bridge/host-port.ts";
 import { NetlinkError, NetlinkSocket } from "../os/netlink/socket.ts";
+import { pause } from "../os/pause.ts";
 import type { ContainerRecord, PortBinding, PublishedPort } from "../spec/container.ts";
 import { readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
@@ -40,7 +41,7 @@ function holdPort(engine: Engine, request: PortBinding, ip: string): HeldPort {
       const isConflict = error instanceof BockerError && error.code === "conflict";
       const isOurs = isConflict && error.message.endsWith("port is already allocated");
       if (!isOurs || performance.now() > deadline || isTaken(engine, request)) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+      pause(PAUSE);
     }
   }
 }

@@ -42,19 +42,28 @@ function publishLayer(engine: Engine, { chain, directory }: UnpublishedLayer, un
   driver.commitLayer(directory, chain);
 }
 
+/** What gets its name. */
+export interface Unpublished {
+  layers: readonly UnpublishedLayer[];
+  /** Complete blobs that stay packed. */
+  blobs?: readonly Ingest[];
+  /** Manifests and configurations. */
+  documents: readonly Uint8Array[];
+}
+
 /**
- * Publishes blobs, documents (manifest and configuration) and layers, then records them in one transaction,
- * in which `record` is called, too. After a failure everything is as it was.
+ * Publishes blobs, documents and layers, then records the layers in one transaction, in which `record` is called, too.
+ * After a failure everything is as it was.
  */
 export function publish(
   engine: Engine,
-  layers: readonly UnpublishedLayer[],
-  documents: readonly Uint8Array[],
+  { layers, blobs = [], documents }: Unpublished,
   record: () => void,
 ): void {
   const undo: Undo = [];
   try {
     for (const { ingest } of layers) if (ingest !== undefined) publishBlob(engine, ingest, undo);
+    for (const ingest of blobs) publishBlob(engine, ingest, undo);
     for (const bytes of documents) publishDocument(engine, bytes, undo);
     for (const layer of layers) publishLayer(engine, layer, undo);
     engine.transaction(() => {

@@ -1,73 +1,41 @@
 /** `pull`: an image from a registry. The place where the registry, the store and the driver meet. */
-import type { Digest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
 import {
-  formatReference,
+  familiarName,
+  familiarReference,
   parseReference,
   type Reference,
-  repositoryName,
   withDefaultTag,
 } from "../base/reference.ts";
-import { RegistryClient } from "../registry/client.ts";
+import { type FetchedManifest, RegistryClient } from "../registry/client.ts";
+import { hasMirrors } from "../registry/endpoint.ts";
 import { type ImagePlan, resolveImage } from "../registry/resolve.ts";
-import type { ImageRecord } from "../state/images.ts";
+import { registrySettings } from "../registry/settings.ts";
+import { isIndexType } from "../spec/media-types.ts";
+import { abortable } from "./abortable.ts";
 import type { Engine } from "./engine.ts";
+import { recordImageEvent } from "./image-events.ts";
 import { lockPull, removeUnfinished } from "./image-lock.ts";
-import { LayerStack, type LayerStatus } from "./layers.ts";
-
-/** How often the layers of an image may be removed by others while it is being pulled. */
-const VANISHED_MAX = 5;
-
-export interface PullProgress {
-  /** The manifest is there; the layers come next. */
-  resolved(reference: Reference): void;
-  /** `current` and `total` are compressed bytes. Called often. */
-  layer(digest: Digest, status: LayerStatus, current?: number, total?: number): void;
-}
+import { platformsOf } from "./kept-index.ts";
+import type { LayerStack } from "./layers.ts";
+import {
+  keptName,
+  namesOf,
+  type PullProgress,
+  type PullResult,
+  pullIndex,
+  registryStack,
+} from "./pull-index.ts";
+import { freeLooseIndexes } from "./remove-image.ts";
+import { storeImage } from "./store-image.ts";
 
 export interface PullOptions {
-  /** os/arch[/variant]; without it an index is asked for this machine's. */
-  platform?: string | undefined;
+  /**
+   * os/arch[/variant]; without any an index is asked for this machine's. Of several, or of "all", the index itself is kept, too.
+   */
+  platforms?: readonly string[] | "all" | undefined;
   progress?: PullProgress | undefined;
   signal?: AbortSignal | undefined;
-}
-
-export interface PullResult {
-  record: ImageRecord;
-  /** Normalised, with its tag. */
-  reference: Reference;
-  /** What the reference points to at the registry: an index's digest where it is one. */
-  digest: Digest;
-  status: "Downloaded newer image" | "Image is up to date";
-}
-
-const NO_DATE = "0001-01-01T00:00:00Z";
-
-/** Images are listed by it, so it has to be a time; Docker shows the year 1 for none. */
-function createdOf(text: string | null | undefined): string {
-  const isTime = typeof text === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text);
-  return isTime && !Number.isNaN(Date.parse(text)) ? text : NO_DATE;
-}
-
-function recordOf(plan: ImagePlan, stack: LayerStack): ImageRecord {
-  const { created, architecture, os } = plan.config.document;
-  return {
-    id: plan.config.digest,
-    created: createdOf(created),
-    architecture,
-    os,
-    manifest: plan.manifest.digest,
-    chain: stack.chain,
-    size: stack.size,
-    blobs: plan.layers.map(({ descriptor }) => descriptor.digest),
-    config: plan.config.document.config ?? {},
-  };
-}
-
-/** The names that the image gets. With both tag and digest the digest counts, as Docker does it. */
-function namesOf(reference: Reference, digest: Digest): { tag: string | undefined; digest: string } {
-  const tag = reference.digest === undefined ? formatReference(reference) : undefined;
-  return { tag, digest: `${repositoryName(reference)}@${digest}` };
 }
 
 async function store(
@@ -76,21 +44,10 @@ async function store(
   stack: LayerStack,
   reference: Reference,
 ): Promise<Pick<PullResult, "record" | "status">> {
-  const { images } = engine;
-  const names = namesOf(reference, plan.digest);
-  const before = names.tag === undefined ? images.byDigest(names.digest) : images.byTag(names.tag);
-  for (let attempt = 0; attempt < VANISHED_MAX; attempt++) {
-    await stack.prepare();
-    const record = recordOf(plan, stack);
-    const published = stack.publish([plan.config.bytes, plan.manifest.bytes], () => {
-      images.insert(record);
-      if (names.tag !== undefined) images.setTag(names.tag, record.id);
-      images.setDigest(names.digest, record.id);
-    });
-    if (published)
-      return { record, status: before?.id === record.id ? "Image is up to date" : "Downloaded newer image" };
-  }
-  throw new BockerError("conflict", "the image's layers are removed again and again by another process");
+  const { tag, digest } = namesOf(reference, plan.digest);
+  const before = tag === undefined ? engine.images.byDigest(digest) : engine.images.byTag(tag);
+  const record = await storeImage(engine, plan, stack, { tags: tag === undefined ? [] : [tag], digest });
+  return { record, status: before?.id === record.id ? "Image is up to date" : "Downloaded newer image" };
 }
 
 /**
@@ -109,35 +66,108 @@ export async function pullImage(
   options: PullOptions = {},
 ): Promise<PullResult> {
   const named = withDefaultTag(parseReference(reference));
-  const abort = new AbortController();
-  const interrupt = () => abort.abort();
-  if (options.signal?.aborted === true) interrupt();
-  options.signal?.addEventListener("abort", interrupt, { once: true });
-  const client = new RegistryClient(named, { signal: abort.signal });
+  if (options.platforms !== "all") platformsOf(options.platforms ?? []);
+  const mirrors = hasMirrors(named.domain) ? registrySettings(process.env).mirrors : [];
+  const pulled = await pullFromAny(engine, named, [...mirrors, undefined], options);
+  // The tag may have stood for another one.
+  freeLooseIndexes(engine);
+  return pulled;
+}
+
+/** From the first that has it; undefined is the registry itself, the last. */
+async function pullFromAny(
+  engine: Engine,
+  named: Reference,
+  [mirror, ...others]: readonly (URL | undefined)[],
+  options: PullOptions,
+): Promise<PullResult> {
   try {
-    const plan = await resolveImage(client, named, options.platform);
-    options.progress?.resolved(named);
-    removeUnfinished(engine);
-    const held = await lockPull(engine, plan.manifest.digest, abort.signal);
-    const requests = plan.layers.map(({ descriptor, diffId }) => ({
-      diffId,
-      blob: { digest: descriptor.digest, size: descriptor.size },
-      source: () => client.blob(descriptor.digest, descriptor.size),
-    }));
-    const stack = new LayerStack(
-      engine,
-      requests,
-      (index, status, current, total) =>
-        options.progress?.layer(requests[index]!.blob.digest, status, current, total),
-      abort,
-    );
+    return await pullFrom(engine, named, mirror, options);
+  } catch (error) {
+    if (others.length === 0 || !isMirrorFault(error)) throw error;
+    return pullFromAny(engine, named, others, options);
+  }
+}
+
+/** Whether another server may do better. */
+function isMirrorFault(error: unknown): boolean {
+  return (
+    error instanceof BockerError &&
+    ["not-found", "denied", "registry", "corrupt", "unsupported"].includes(error.code)
+  );
+}
+
+/** All tags of a repository, as its registry names them. */
+export function repositoryTags(name: string, signal?: AbortSignal): Promise<string[]> {
+  return abortable(signal, (abort) =>
+    new RegistryClient(parseReference(name), { signal: abort.signal }).tags(),
+  );
+}
+
+/** What is pulled where one platform is to be. Without an index several are one that is there. */
+async function resolveOne(
+  client: RegistryClient,
+  named: Reference,
+  top: FetchedManifest,
+  platforms: readonly string[],
+): Promise<ImagePlan> {
+  for (const platform of platforms.slice(0, -1))
     try {
-      return { ...(await store(engine, plan, stack, named)), reference: named, digest: plan.digest };
-    } finally {
-      stack.abort();
-      held.release();
+      return await resolveImage(client, named, platform, top);
+    } catch (error) {
+      if (!(error instanceof BockerError && error.code === "not-found")) throw error;
     }
+  return resolveImage(client, named, platforms.at(-1), top);
+}
+
+function pullFrom(
+  engine: Engine,
+  named: Reference,
+  mirror: URL | undefined,
+  options: PullOptions,
+): Promise<PullResult> {
+  return abortable(options.signal, async (abort) => {
+    const client = new RegistryClient(named, { signal: abort.signal, mirror });
+    const top = await client.manifest(named.digest ?? named.tag!);
+    const { platforms = [] } = options;
+    if (isIndexType(top.mediaType)) {
+      const isKept = keptName(engine, named, top.digest) !== undefined;
+      if (platforms === "all" || platforms.length > 1 || isKept)
+        return told(
+          engine,
+          await pullIndex(engine, client, { named, top, platforms, progress: options.progress, abort }),
+        );
+    }
+    const wanted = platforms === "all" ? [] : platforms;
+    return told(engine, await pullOne(engine, client, named, top, wanted, options.progress, abort));
+  });
+}
+
+/** Says that something was pulled. */
+function told(engine: Engine, result: PullResult): PullResult {
+  const { record, reference } = result;
+  recordImageEvent(engine, record, "pull", familiarReference(reference), familiarName(reference));
+  return result;
+}
+
+async function pullOne(
+  engine: Engine,
+  client: RegistryClient,
+  named: Reference,
+  top: FetchedManifest,
+  platforms: readonly string[],
+  progress: PullProgress | undefined,
+  abort: AbortController,
+): Promise<PullResult> {
+  const plan = await resolveOne(client, named, top, platforms);
+  progress?.resolved(named);
+  removeUnfinished(engine);
+  const held = await lockPull(engine, plan.manifest.digest, abort.signal);
+  const stack = registryStack(engine, client, plan, progress, abort);
+  try {
+    return { ...(await store(engine, plan, stack, named)), reference: named, digest: plan.digest };
   } finally {
-    options.signal?.removeEventListener("abort", interrupt);
+    stack.abort();
+    held.release();
   }
 }

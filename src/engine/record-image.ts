@@ -1,14 +1,16 @@
 /** Gives an image that was made here its configuration, its manifest, its record and its name. */
+
+import { LOCAL_ARCHITECTURE } from "../base/architecture.ts";
 import type { Digest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../base/reference.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import type { ExecutionConfig, HistoryEntry, ImageConfig } from "../spec/image-config.ts";
-import { OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST } from "../spec/media-types.ts";
+import { OCI_CONFIG, OCI_MANIFEST } from "../spec/media-types.ts";
 import type { ImageRecord } from "../state/images.ts";
 import type { AddedLayer } from "./add-layer.ts";
 import { type Engine, timestamp } from "./engine.ts";
-import { isHostImage, LOCAL_ARCHITECTURE } from "./image.ts";
+import { isHostImage } from "./image.ts";
 
 /** What lies below the new layer. */
 export interface ParentImage {
@@ -67,10 +69,7 @@ export function tagName(reference: string): string {
 export function recordImage(engine: Engine, image: NewImage, tag: string | undefined): ImageRecord {
   const created = timestamp();
   const { parent, layer } = image;
-  const layers: Descriptor[] = [
-    ...parent.layers,
-    { mediaType: OCI_LAYER_GZIP, digest: layer.blob.digest, size: layer.blob.size },
-  ];
+  const layers: Descriptor[] = [...parent.layers, layer.descriptor];
   const config = engine.content.add(Buffer.from(JSON.stringify(configuration(image, created))));
   const manifest = engine.content.add(manifestOf(layers, config));
   const record: ImageRecord = {

@@ -1,21 +1,33 @@
 /** `rm`: a container's record, its files and everything that was leased to it. */
-import { rmSync } from "node:fs";
+
 import { BockerError } from "../base/errors.ts";
+import { exists, removeTree } from "../os/host-files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
+import { releaseAddresses } from "../state/addresses.ts";
 import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import { deleteDiscarded, discard } from "../state/trash.ts";
+import { recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
-import { releaseNetwork } from "./network.ts";
-import { killContainer } from "./stop.ts";
-import { removeAnonymousVolumes } from "./volumes.ts";
+import { destroyVolumes, forgetVolumes } from "./volumes.ts";
 
 export interface RemoveOptions {
   /** Kill it first if it runs. */
   force?: boolean;
   /** With its anonymous volumes. */
   volumes?: boolean;
+  /** Its monitor is still there and deletes the files that are moved out of the way (MonitorConfig.discardPath). */
+  monitorDeletes?: boolean;
+}
+
+/** Throws "conflict" for a container that runs, unless it may be killed. */
+export function checkRemovable(engine: Engine, record: ContainerRecord, force: boolean): void {
+  if (!force && readState(engine.paths, record.id).status === "running")
+    throw new BockerError(
+      "conflict",
+      `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
+    );
 }
 
 /**
@@ -28,29 +40,41 @@ export async function removeContainer(
   record: ContainerRecord,
   options: RemoveOptions = {},
 ): Promise<void> {
-  if (options.force === true) await killContainer(engine, record);
+  if (options.force === true) {
+    const { killContainer } = await import("./stop.ts");
+    await killContainer(engine, record);
+  }
   const held = lock(engine.paths.locks, record.id);
   try {
-    const state = readState(engine.paths, record.id);
-    if (state.status === "running")
-      throw new BockerError(
-        "conflict",
-        `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
-      );
-    deleteContainer(engine, record);
-    if (options.volumes === true) removeAnonymousVolumes(engine, record);
+    checkRemovable(engine, record, false);
+    deleteContainer(engine, record, options.volumes === true, options.monitorDeletes === true);
   } finally {
-    held?.release();
+    held.release();
   }
 }
 
-/** Record first, then files. The caller holds the container's lock. */
-export function deleteContainer(engine: Engine, record: ContainerRecord): void {
-  engine.transaction(() => {
-    releaseNetwork(engine, record.id);
-    engine.containers.delete(record.id);
-  });
+/** Records first, then files. The caller holds the container's lock. `volumes`: the anonymous ones go with it. */
+export function deleteContainer(
+  engine: Engine,
+  record: ContainerRecord,
+  volumes: boolean,
+  monitorDeletes = false,
+): void {
   const files = containerPaths(engine.paths, record.id);
-  rmSync(files.run, { recursive: true, force: true });
-  if (discard(engine.paths, files.directory, record.id)) deleteDiscarded(engine.paths, record.id);
+  const forget = () => {
+    if (record.attachment !== undefined) releaseAddresses(engine.database, record.id);
+    engine.containers.delete(record.id);
+    return forgetVolumes(engine, record, !volumes);
+  };
+  // R2: the record is gone from the disk before the files are. What a --rm container has left of either after a power cut
+  // is removed by the next command, whether it is its record or its files.
+  const passing = record.host.autoRemove && exists(files.started);
+  const forgotten = engine.transaction(forget, { passing });
+  const moved = discard(engine.paths, files.directory, record.id);
+  if (!monitorDeletes) {
+    removeTree(files.run);
+    if (moved) deleteDiscarded(engine.paths, record.id);
+  }
+  destroyVolumes(engine.paths, forgotten);
+  recordContainerEvents(engine, record, "destroy");
 }

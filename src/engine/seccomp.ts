@@ -1,14 +1,14 @@
 /** The system call filter of a container, compiled once and kept under the name of what it depends on. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { arch, release } from "node:os";
-import { join } from "node:path";
-import { customSeccompFilter, defaultSeccompFilter, seccompCacheKey } from "../runtime/seccomp/filter.ts";
+
+import { makeDirectories, readBytes, rename, writeFile } from "../os/host-files.ts";
+import { kernelRelease } from "../os/machine.ts";
+import { seccompCacheKey } from "../runtime/seccomp/environment.ts";
 import type { HostConfig } from "../spec/container.ts";
 import type { Engine } from "./engine.ts";
 
 function kept(path: string): Uint8Array | undefined {
   try {
-    return readFileSync(path);
+    return readBytes(path);
   } catch {
     return undefined;
   }
@@ -22,22 +22,24 @@ export async function seccompProgram(
 ): Promise<Uint8Array | undefined> {
   if (host.privileged || host.seccomp === "unconfined") return undefined;
   const environment = {
-    arch: arch() === "arm64" ? ("arm64" as const) : ("x64" as const),
-    kernelRelease: release(),
+    arch: process.arch === "arm64" ? ("arm64" as const) : ("x64" as const),
+    kernelRelease: kernelRelease(),
     capabilities,
   };
   const profile = host.seccomp === "default" ? undefined : host.seccomp;
-  const directory = join(engine.paths.run, "seccomp");
-  const path = join(directory, seccompCacheKey(environment, profile));
+  const directory = `${engine.paths.run}/seccomp`;
+  const path = `${directory}/${seccompCacheKey(environment, profile)}`;
   const found = kept(path);
   if (found !== undefined && found.length > 0 && found.length % 8 === 0) return found;
+  // Compiling takes much code, and is needed once for a machine.
+  const { customSeccompFilter, defaultSeccompFilter } = await import("../runtime/seccomp/filter.ts");
   const filter =
     profile === undefined
       ? defaultSeccompFilter(environment)
       : await customSeccompFilter(environment, profile);
   if (engine.dry) return filter.program;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.${process.pid}`, filter.program, { mode: 0o600 });
-  renameSync(`${path}.${process.pid}`, path);
+  makeDirectories(directory, 0o700);
+  writeFile(`${path}.${process.pid}`, filter.program, { mode: 0o600 });
+  rename(`${path}.${process.pid}`, path);
   return filter.program;
 }

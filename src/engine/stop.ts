@@ -1,31 +1,34 @@
 /** `stop`, `kill` and `wait`: ending a container, and learning how it ended. */
 import { BockerError } from "../base/errors.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
+import { FINISH } from "../monitor/protocol.ts";
 import { POLLIN } from "../os/constants.ts";
 import { close } from "../os/files.ts";
-import { pidfdOpen, pidfdSendSignal, pollAsync } from "../os/processes.ts";
+import { openProcess, pidfdSendSignal, pollAsync } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
+import { recordEvents } from "../state/events.ts";
 import { containerPaths } from "../state/paths.ts";
 import { monitorPid, processStart, readState } from "../state/status.ts";
+import { containerEvent, recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 
 const SIGKILL = 9;
-
-/** A descriptor of a process, if that is still the process that was meant. */
-export function openProcess(pid: number): number | undefined {
-  try {
-    return pidfdOpen(pid);
-  } catch (error) {
-    if (isSystemError(error, "ESRCH")) return undefined;
-    throw error;
-  }
-}
+const SIGCONT = 18;
+/** What a monitor needs for its cleaning up is a hundredth of it. */
+const PATIENCE_MS = 1000;
+const LAST_PATIENCE_MS = 10_000;
 
 /** Waits until the process behind a pidfd has ended; false when the time (ms, -1: none) ran out first. */
 async function ended(pidfd: number, timeout: number): Promise<boolean> {
-  const [events = 0] = await pollAsync([{ fd: pidfd, events: POLLIN }], timeout);
-  return events !== 0;
+  const events = await pollAsync([{ fd: pidfd, events: POLLIN }], timeout);
+  return events[0] !== 0;
+}
+
+/** Sends a signal, and says so before: what comes of it is told after it. */
+function signalAndTell(engine: Engine, record: ContainerRecord, pidfd: number, signal: number): void {
+  recordEvents(engine.paths, [containerEvent(record, "kill", { signal: String(signal) })]);
+  signalIfAlive(pidfd, signal);
 }
 
 function signalIfAlive(pidfd: number, signal: number): void {
@@ -56,7 +59,65 @@ export function signalContainer(engine: Engine, record: ContainerRecord, signal:
   const running = openRunning(engine, record.id);
   if (running === undefined) throw new BockerError("not-running", `container ${record.id} is not running`);
   try {
-    signalIfAlive(running.init, signal);
+    signalAndTell(engine, record, running.init, signal);
+  } finally {
+    close(running.init);
+    if (running.monitor !== undefined) close(running.monitor);
+  }
+}
+
+/** Who waits for a monitor: "finish" whoever needs it gone, "record" whom the recorded end is enough for. */
+type Wanted = "finish" | "record";
+
+/**
+ * Waits for the monitor of a container that has ended: it delivers and writes the last of the output and cleans up. One
+ * that somebody has stopped is told to go on, one whose reader does not read is told to finish without.
+ * Throws "conflict" where even that does not help.
+ */
+async function awaitEnd(
+  engine: Engine,
+  record: ContainerRecord,
+  pidfd: number,
+  wanted: Wanted,
+): Promise<void> {
+  if (await ended(pidfd, PATIENCE_MS)) return;
+  signalIfAlive(pidfd, SIGCONT);
+  if (wanted === "finish") {
+    const connection = MonitorConnection.open(containerPaths(engine.paths, record.id).attach);
+    connection?.send(FINISH);
+    connection?.close();
+  }
+  if (await ended(pidfd, LAST_PATIENCE_MS)) return;
+  if (wanted === "record" && readState(engine.paths, record.id).status === "exited") return;
+  throw new BockerError(
+    "conflict",
+    `container ${record.name} has ended, but its monitor (process ${monitorPid(engine.paths, record.id)}) does not finish: look at what holds it, or kill it; the next command cleans up then`,
+  );
+}
+
+/** False when it did not run. */
+async function stop(
+  engine: Engine,
+  record: ContainerRecord,
+  signal: number,
+  timeout: number,
+  wanted: Wanted,
+): Promise<boolean> {
+  const running = openRunning(engine, record.id);
+  if (running === undefined) return false;
+  try {
+    signalAndTell(engine, record, running.init, signal);
+    const isEnough = signal !== SIGKILL && (await ended(running.init, timeout < 0 ? -1 : timeout * 1000));
+    if (!isEnough) {
+      if (signal !== SIGKILL) signalAndTell(engine, record, running.init, SIGKILL);
+      if (!(await ended(running.init, PATIENCE_MS))) {
+        const { thaw } = await import("./freeze.ts");
+        thaw(engine, record);
+        await ended(running.init, -1);
+      }
+    }
+    if (running.monitor !== undefined) await awaitEnd(engine, record, running.monitor, wanted);
+    return true;
   } finally {
     close(running.init);
     if (running.monitor !== undefined) close(running.monitor);
@@ -64,8 +125,8 @@ export function signalContainer(engine: Engine, record: ContainerRecord, signal:
 }
 
 /**
- * Sends `signal`, then SIGKILL after `timeout` seconds (-1: never). Returns once the monitor has
- * recorded the end and cleaned up. Nothing happens when the container does not run.
+ * Sends `signal`, then SIGKILL after `timeout` seconds (-1: never). Returns once the monitor has recorded the end, and,
+ * unless a slow reader of the output keeps it, has cleaned up. Nothing happens when the container does not run.
  */
 export async function stopContainer(
   engine: Engine,
@@ -73,33 +134,26 @@ export async function stopContainer(
   signal: number,
   timeout: number,
 ): Promise<void> {
-  const running = openRunning(engine, record.id);
-  if (running === undefined) return;
-  try {
-    signalIfAlive(running.init, signal);
-    if (!(await ended(running.init, timeout < 0 ? -1 : timeout * 1000))) {
-      signalIfAlive(running.init, SIGKILL);
-      await ended(running.init, -1);
-    }
-    if (running.monitor !== undefined) await ended(running.monitor, -1);
-  } finally {
-    close(running.init);
-    if (running.monitor !== undefined) close(running.monitor);
-  }
+  if (await stop(engine, record, signal, timeout, "record")) recordContainerEvents(engine, record, "stop");
 }
 
-/** SIGKILL, and as stopContainer. */
-export function killContainer(engine: Engine, record: ContainerRecord): Promise<void> {
-  return stopContainer(engine, record, SIGKILL, -1);
+/** SIGKILL; returns once nothing of the container is left but its record and its files. */
+export async function killContainer(engine: Engine, record: ContainerRecord): Promise<void> {
+  await stop(engine, record, SIGKILL, -1, "finish");
+  await awaitMonitor(engine, record);
 }
 
 /** Waits until an ended container's monitor has written the last of the log and cleaned up. */
-export async function awaitMonitor(engine: Engine, id: string): Promise<void> {
-  const pid = monitorPid(engine.paths, id);
+export async function awaitMonitor(
+  engine: Engine,
+  record: ContainerRecord,
+  wanted: Wanted = "finish",
+): Promise<void> {
+  const pid = monitorPid(engine.paths, record.id);
   const pidfd = pid === undefined ? undefined : openProcess(pid);
   if (pidfd === undefined) return;
   try {
-    await ended(pidfd, -1);
+    await awaitEnd(engine, record, pidfd, wanted);
   } finally {
     close(pidfd);
   }
@@ -113,7 +167,7 @@ export async function waitContainer(engine: Engine, record: ContainerRecord): Pr
   for (;;) {
     const state = readState(engine.paths, record.id);
     if (state.status === "exited") {
-      await awaitMonitor(engine, record.id);
+      await awaitMonitor(engine, record, "record");
       return state.code;
     }
     if (state.status === "created") return 0;

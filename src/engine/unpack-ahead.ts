@@ -6,6 +6,7 @@
  */
 import type { Digest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
+import type { ApplyOptions } from "../images/layer/apply.ts";
 import { type LayerProgress, type UnpackedLayer, unpackLayer } from "../images/layer/unpack.ts";
 import type { ExpectedBlob, Ingest } from "../images/store.ts";
 
@@ -27,6 +28,7 @@ export interface AheadRequest {
   ingest: Ingest | undefined;
   /** The bytes of `source` once more, after all of them came. */
   again: () => Iterable<Uint8Array>;
+  mode: ApplyOptions["mode"];
   below: Below;
   progress: LayerProgress;
   signal: AbortSignal;
@@ -54,11 +56,30 @@ async function drain(iterator: AsyncIterator<Uint8Array>, request: AheadRequest)
   progress("Extracting", expected.size, expected.size);
 }
 
+/** A blob whose layer cannot be unpacked yet: all of it, verified. */
+export async function receive(
+  ingest: Ingest,
+  { source, expected, progress, signal }: Pick<AheadRequest, "source" | "expected" | "progress" | "signal">,
+): Promise<Ingest> {
+  try {
+    for await (const chunk of source) {
+      if (signal.aborted) throw new BockerError("interrupted", "interrupted");
+      ingest.write(chunk);
+      progress("Downloading", ingest.size, expected.size);
+    }
+    ingest.verify();
+    return ingest;
+  } catch (error) {
+    ingest.abort();
+    throw error;
+  }
+}
+
 /** As unpackLayer, whose promises hold here, too. */
 export async function unpackAhead(request: AheadRequest): Promise<UnpackedLayer> {
-  const { expected, diffId, directory, ingest, below, signal, progress } = request;
+  const { expected, diffId, directory, ingest, below, signal, progress, mode } = request;
   const iterator = request.source[Symbol.asyncIterator]();
-  const common = { expected, diffId, directory, signal, mode: "layer" } as const;
+  const common = { expected, diffId, directory, signal, mode };
   let mustWait = false;
   const lowers = () => {
     const directories = below.directories();

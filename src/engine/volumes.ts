@@ -1,66 +1,56 @@
 /** Volumes as containers need them: made when first named, filled from the image, removed with their container. */
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+
+import { BockerError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
-import { LayerApplier } from "../images/layer/apply.ts";
-import { diffUpper } from "../images/layer/diff.ts";
-import { layerPath } from "../images/layer/layer-path.ts";
-import { LowerLayers } from "../images/layer/lower-layers.ts";
-import { TarReader } from "../images/layer/tar-reader.ts";
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../os/constants.ts";
-import { close, openat, withFd } from "../os/files.ts";
-import { fchmod, fchown, fstat } from "../os/metadata.ts";
+import { exists, makeDirectories, setMode, syncDirectory, syncFilesystem } from "../os/host-files.ts";
 import type { ContainerRecord, MountPoint } from "../spec/container.ts";
+import { recordEvents } from "../state/events.ts";
 import { lock } from "../state/locks.ts";
 import type { Paths } from "../state/paths.ts";
 import { deleteDiscarded, discard } from "../state/trash.ts";
-import { VolumeTable, volumeDirectory } from "../state/volumes.ts";
+import { snapshotOf, type VolumeRecord, VolumeTable, volumeDirectory, volumeLock } from "../state/volumes.ts";
 import { type Engine, timestamp } from "./engine.ts";
 
-/** Makes the volume if it is missing; its directory either way. */
-function ensureVolume(engine: Engine, name: string, anonymous: boolean): string {
-  const directory = volumeDirectory(engine.paths, name);
-  mkdirSync(directory, { recursive: true, mode: 0o701 });
-  const isNew = new VolumeTable(engine.database).insert({
-    name,
-    created: timestamp(),
-    labels: {},
-    anonymous,
-  });
-  if (isNew) chmodSync(directory, 0o755);
-  return directory;
+/** Says that volumes were made or removed. */
+export function recordVolumeEvents(
+  paths: Paths,
+  action: "create" | "destroy",
+  names: readonly string[],
+): void {
+  recordEvents(
+    paths,
+    names.map((id) => ({ type: "volume", action, id, attributes: { driver: "local" } })),
+  );
 }
 
 /**
- * Fills an empty volume with what the image has at the mount's place, as Docker does: files of all
- * layers merged, and the directory's owner and mode.
+ * Makes and records the volume if it is missing; its directory either way. Call it under the volume's lock.
+ * @param passing it goes with a container that is not on the disk either
  */
-function fillFromImage(layers: string[], destination: string, directory: string): void {
-  if (readdirSync(directory).length > 0) return;
-  const roots = layers.map((layer) => openat(AT_FDCWD, layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const sources: number[] = [];
-  try {
-    sources.push(...new LowerLayers(roots).directories(layerPath(Buffer.from(destination))));
-    const [top] = sources;
-    if (top === undefined) return;
-    withFd(openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), (target) => {
-      for (const source of [...sources].reverse()) {
-        const applier = new LayerApplier(target, { mode: "rootfs" });
-        try {
-          const reader = new TarReader(applier);
-          for (const chunk of diffUpper(source, { oneFileSystem: true })) reader.write(chunk);
-          reader.finish();
-          applier.finish();
-        } finally {
-          applier.close();
-        }
-      }
-      const { uid, gid, mode } = fstat(top);
-      fchown(target, uid, gid);
-      fchmod(target, mode & 0o7777);
-    });
-  } finally {
-    for (const fd of [...sources, ...roots]) close(fd);
+export function ensureVolume(engine: Engine, record: VolumeRecord, passing: boolean): string {
+  const { name } = record;
+  const { volumes } = engine.paths;
+  const table = new VolumeTable(engine.database);
+  const directory = volumeDirectory(engine.paths, name);
+  const known = table.get(name);
+  // A directory of this name would decide it (volume-rename.ts).
+  if (known?.rename !== undefined)
+    throw new BockerError("conflict", `the volume ${name} is being renamed: try again`);
+  if (known !== undefined) {
+    makeDirectories(directory, 0o701);
+    return directory;
   }
+  const parent = `${volumes}/${name}`;
+  makeDirectories(parent, 0o701);
+  // A passing one is copied by nobody.
+  if (!passing && !exists(directory)) engine.driver.emptyDirectory(directory);
+  makeDirectories(directory, 0o701);
+  setMode(directory, 0o755);
+  // R2, R4: a volume of which only the record is left has lost its files, and a directory without one is removed.
+  if (!passing) for (const path of [parent, volumes]) syncDirectory(path);
+  engine.transaction(() => table.insert(record), { passing });
+  recordVolumeEvents(engine.paths, "create", [name]);
+  return directory;
 }
 
 /** The mounts with every volume named and in its place; those that the image declares are added. Makes nothing. */
@@ -86,32 +76,105 @@ export function placedVolumes(paths: Paths, mounts: MountPoint[], declared: stri
   });
 }
 
-/** Makes and fills a container's volumes. Those not in `named` are its own and go with it. */
-export function makeVolumes(engine: Engine, record: ContainerRecord, named: ReadonlySet<string>): void {
-  for (const { type, name, destination } of record.mounts) {
-    if (type !== "volume") continue;
-    const held = lock(engine.paths.locks, `volume-${name}`);
+function isSnapshot(engine: Engine, name: string): boolean {
+  const volume = new VolumeTable(engine.database).get(name);
+  return volume !== undefined && snapshotOf(volume) !== undefined;
+}
+
+/** Snapshots stay as they are: containers may only read them. */
+export function protectSnapshots(engine: Engine, mounts: MountPoint[]): void {
+  for (const mount of mounts)
+    if (mount.type === "volume" && isSnapshot(engine, mount.name)) mount.readOnly = true;
+}
+
+/** Somebody may have removed or renamed a container's volume since it was made: throws "conflict". Call it in the transaction that records it. */
+export function requireVolumes(engine: Engine, record: ContainerRecord): void {
+  const volumes = new VolumeTable(engine.database);
+  for (const { type, name } of record.mounts)
+    if (type === "volume" && volumes.get(name) === undefined)
+      throw new BockerError("conflict", `the volume ${name} has been removed or renamed meanwhile`);
+}
+
+/** The host image has bocker's own data in it: a volume that was filled with that would be filled with itself. */
+function holdsVolumes({ data }: Paths, layers: string[], destination: string): boolean {
+  const within = (inner: string, outer: string) => `${inner}/`.startsWith(`${outer}/`);
+  return layers.includes("/") && (within(data, destination) || within(destination, data));
+}
+
+/** Ends a rename of the volume that was cut off. Call it under the lock of volumes. */
+async function settleRename(engine: Engine, name: string): Promise<void> {
+  const rename = new VolumeTable(engine.database).get(name)?.rename;
+  if (rename !== undefined) (await import("./settle-rename.ts")).endRename(engine, rename);
+}
+
+/**
+ * Makes and fills a container's volumes. Those not in `named` are its own and go with it.
+ * @param passing the container need not be on the disk, nor what goes with it
+ */
+export async function makeVolumes(
+  engine: Engine,
+  record: ContainerRecord,
+  named: ReadonlySet<string>,
+  passing: boolean,
+): Promise<void> {
+  const mine = record.mounts.filter(({ type }) => type === "volume");
+  if (mine.length === 0) return;
+  const { fillFromImage } = await import("./fill-volume.ts");
+  for (const { name, destination } of mine) {
+    const held = lock(engine.paths.locks, volumeLock(name));
     try {
-      fillFromImage(record.layers, destination, ensureVolume(engine, name, !named.has(name)));
+      const owner = named.has(name) ? undefined : record.id;
+      const anonymous = owner !== undefined;
+      const volume = { name, created: timestamp(), labels: {}, anonymous, owner };
+      const isPassing = passing && anonymous;
+      await settleRename(engine, name);
+      const directory = ensureVolume(engine, volume, isPassing);
+      if (holdsVolumes(engine.paths, record.layers, destination) || isSnapshot(engine, name)) continue;
+      const filled = fillFromImage(record.layers, destination, directory);
+      // R5: once for all files; a volume that is not empty is never filled again.
+      if (filled && !isPassing) syncFilesystem(directory);
     } finally {
-      held?.release();
+      held.release();
     }
   }
 }
 
-/** Removes a removed container's anonymous volumes that no other container uses. */
-export function removeAnonymousVolumes(engine: Engine, record: ContainerRecord): void {
-  if (!record.mounts.some(({ type }) => type === "volume")) return;
+/**
+ * Takes a container's anonymous volumes out of the records, those that no other container uses; with `keep` they
+ * only lose their owner. Call it in the transaction that deletes the container, and pass what is returned to
+ * `destroyVolumes` after it.
+ */
+export function forgetVolumes(engine: Engine, record: ContainerRecord, keep: boolean): string[] {
+  const mine = record.mounts.filter(({ type }) => type === "volume").map(({ name }) => name);
+  if (mine.length === 0) return [];
   const volumes = new VolumeTable(engine.database);
   const used = new Set(
     engine.containers
       .list()
       .flatMap(({ id, mounts }) => (id === record.id ? [] : mounts.map(({ name }) => name))),
   );
-  for (const { type, name } of record.mounts) {
-    if (type !== "volume" || used.has(name) || volumes.get(name)?.anonymous !== true) continue;
-    volumes.delete(name);
-    if (discard(engine.paths, `${engine.paths.volumes}/${name}`, `volume-${name}`))
-      deleteDiscarded(engine.paths, `volume-${name}`);
+  const forgotten: string[] = [];
+  for (const name of mine) {
+    const volume = volumes.get(name);
+    if (volume?.anonymous !== true) continue;
+    if (keep || used.has(name)) volumes.update({ ...volume, owner: undefined });
+    else {
+      volumes.delete(name);
+      forgotten.push(name);
+    }
   }
+  return forgotten;
+}
+
+/** Ends volumes whose records are gone. */
+export function destroyVolumes(paths: Paths, names: string[]): void {
+  discardVolumes(paths, names);
+  recordVolumeEvents(paths, "destroy", names);
+}
+
+/** Removes the files of volumes that no record names any more. */
+export function discardVolumes(paths: Paths, names: string[]): void {
+  for (const name of names)
+    if (discard(paths, `${paths.volumes}/${name}`, `volume-${name}`))
+      deleteDiscarded(paths, `volume-${name}`);
 }

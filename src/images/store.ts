@@ -8,9 +8,11 @@
  * disk (write, fsync, rename, fsync of the directory), so a crash at any moment leaves either nothing or
  * all of it. Two processes may write the same blob: the later rename replaces equal bytes.
  */
-import { createHash, randomBytes } from "node:crypto";
+
 import { type Digest, digestFromHex, digestHex, digestOf, isLowerHex } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
+import { createSha256 } from "../base/hash.ts";
+import { randomBytes } from "../base/random.ts";
 import {
   AT_FDCWD,
   LOCK_EX,
@@ -30,7 +32,6 @@ import {
   mkdirat,
   openat,
   pread,
-  read,
   readAll,
   renameat2,
   unlinkat,
@@ -41,8 +42,6 @@ import { fstat, statatIfExists } from "../os/metadata.ts";
 import { isSystemError } from "../os/system-error.ts";
 
 const READ_SIZE = 1 << 18;
-/** Within this time a writer has locked the file that it created. */
-const NEW_SECONDS = 60;
 
 /** What a blob must turn out to be. */
 export interface ExpectedBlob {
@@ -64,7 +63,7 @@ export class Ingest {
   readonly #store: ContentStore;
   readonly #expected: ExpectedBlob | undefined;
   readonly #name: string;
-  readonly #hash = createHash("sha256");
+  readonly #hash = createSha256();
   #fd: number;
   #size = 0;
   #verified: ExpectedBlob | undefined;
@@ -115,9 +114,9 @@ export class Ingest {
     return found;
   }
 
-  /** What has been written so far, in chunks, from the start. */
-  *stream(): Generator<Buffer, void, void> {
-    for (let position = 0; position < this.#size; ) {
+  /** What has been written so far, in chunks, from `offset` on. */
+  *stream(offset = 0): Generator<Buffer, void, void> {
+    for (let position = offset; position < this.#size; ) {
       const buffer = Buffer.allocUnsafe(READ_SIZE);
       const count = pread(this.#fd, buffer, position);
       if (count === 0) return;
@@ -203,14 +202,15 @@ export class ContentStore {
     throw new BockerError("corrupt", `the stored content of ${digest} is damaged`);
   }
 
-  /** A blob in chunks, not hashed. */
-  *stream(digest: Digest): Generator<Buffer, void, void> {
+  /** A blob in chunks, not hashed, from `offset` on. */
+  *stream(digest: Digest, offset = 0): Generator<Buffer, void, void> {
     const fd = this.open(digest);
     try {
-      for (;;) {
+      for (let at = offset; ; ) {
         const buffer = Buffer.allocUnsafe(READ_SIZE);
-        const count = read(fd, buffer);
+        const count = pread(fd, buffer, at);
         if (count === 0) return;
+        at += count;
         yield buffer.subarray(0, count);
       }
     } finally {
@@ -232,11 +232,15 @@ export class ContentStore {
 
   /** Begins a blob. */
   ingest(expected?: ExpectedBlob): Ingest {
-    const name = randomBytes(16).toString("hex");
     try {
-      const fd = openat(this.#ingests, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      flock(fd, LOCK_EX);
-      return new Ingest(this, name, fd, expected);
+      for (;;) {
+        const name = randomBytes(16).toString("hex");
+        const fd = openat(this.#ingests, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+        flock(fd, LOCK_EX);
+        if (fstat(fd).nlink > 0) return new Ingest(this, name, fd, expected);
+        // Between the two calls it was nobody's, and was removed as such.
+        close(fd);
+      }
     } catch (error) {
       throw writeError(error);
     }
@@ -261,23 +265,34 @@ export class ContentStore {
     }
   }
 
-  /** Removes what crashed writers left; returns how many files. */
-  removeStaleIngests(): number {
-    let removed = 0;
+  /** Calls `action` for every file that a crashed writer left, while nobody else can take it up. */
+  #eachStaleIngest(action: (name: Buffer) => void): void {
     for (const { name } of readDirectory(this.#ingests)) {
       try {
         withFd(openat(this.#ingests, name, O_RDONLY | O_NOFOLLOW), (fd) => {
-          // A live writer has the lock; one between creating and locking has a new and empty file.
-          const { size, mtime } = fstat(fd);
-          const isNew = Date.now() / 1000 - mtime.sec < NEW_SECONDS;
-          if ((size === 0 && isNew) || !flock(fd, LOCK_EX | LOCK_NB)) return;
-          unlinkat(this.#ingests, name);
-          removed++;
+          // A live writer has the lock, or is about to take it and looks then whether it still has a file.
+          if (flock(fd, LOCK_EX | LOCK_NB)) action(name);
         });
       } catch (error) {
         if (!isSystemError(error, "ENOENT")) throw error;
       }
     }
+  }
+
+  /** Names of what crashed writers left. */
+  staleIngests(): string[] {
+    const names: string[] = [];
+    this.#eachStaleIngest((name) => names.push(name.toString("latin1")));
+    return names;
+  }
+
+  /** Removes what crashed writers left; returns how many files. */
+  removeStaleIngests(): number {
+    let removed = 0;
+    this.#eachStaleIngest((name) => {
+      unlinkat(this.#ingests, name);
+      removed++;
+    });
     return removed;
   }
 

@@ -1,5 +1,4 @@
 /** A connection to a monitor: the launcher's own socket, or the one a running container listens on. */
-import { basename, dirname } from "node:path";
 import {
   AF_UNIX,
   AT_FDCWD,
@@ -33,8 +32,9 @@ export class MonitorConnection {
     const fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
     try {
       // Through a descriptor of the directory: sun_path holds 108 bytes only.
-      withFd(openat(AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC), (directory) => {
-        const short = `/proc/self/fd/${directory}/${basename(path)}`;
+      const slash = path.lastIndexOf("/");
+      withFd(openat(AT_FDCWD, path.slice(0, slash), O_PATH | O_DIRECTORY | O_CLOEXEC), (directory) => {
+        const short = `/proc/self/fd/${directory}${path.slice(slash)}`;
         const address = Buffer.alloc(2 + Buffer.byteLength(short) + 1);
         address.writeUInt16LE(AF_UNIX, 0);
         address.write(short, 2);
@@ -87,6 +87,12 @@ export class MonitorConnection {
     }
   }
 
+  /** The next event if it comes within so many milliseconds, for which the whole thread waits; else "none". */
+  nextWithin(milliseconds: number): MonitorEvent | "none" | undefined {
+    const events = poll([{ fd: this.#fd, events: POLLIN }], milliseconds);
+    return events[0] === 0 ? "none" : this.receive();
+  }
+
   /** The next event; undefined when the monitor has closed its end. Signals and timers go on meanwhile. */
   async next(): Promise<MonitorEvent | undefined> {
     await pollAsync([{ fd: this.#fd, events: POLLIN }], -1);
@@ -95,14 +101,14 @@ export class MonitorConnection {
 
   /** As next(), but "unread" when nobody reads the pipe or socket `output` any more. */
   async nextWhileRead(output: number): Promise<MonitorEvent | "unread" | undefined> {
-    const [event = 0] = await pollAsync(
+    const events = await pollAsync(
       [
         { fd: this.#fd, events: POLLIN },
         { fd: output, events: 0 },
       ],
       -1,
     );
-    if (event === 0) return "unread";
+    if (events[0] === 0) return "unread";
     return this.#closed ? undefined : this.receive();
   }
 
@@ -110,8 +116,8 @@ export class MonitorConnection {
   async wait(input: number | undefined): Promise<"event" | "input"> {
     const watched = [{ fd: this.#fd, events: POLLIN }];
     if (input !== undefined) watched.push({ fd: input, events: POLLIN });
-    const [event = 0] = await pollAsync(watched, -1);
-    return event === 0 ? "input" : "event";
+    const events = await pollAsync(watched, -1);
+    return events[0] === 0 ? "input" : "event";
   }
 
   /** As next(), but the whole thread waits: for the moments in which nothing else may happen. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { hostnameFile, hostsFile, parseAddHost, resolvConfPath, resolvFile } from "./files.ts";
+import { hostnameFile, hostsText, parseAddHost, resolvConfPath, resolvFile } from "./files.ts";
 
 describe("/etc/hosts", () => {
   test("as Docker writes it", () => {
-    const text = hostsFile({
+    const text = hostsText({
       own: { address: "172.17.0.2", hostname: "0123456789ab" },
       extra: [parseAddHost("db:10.0.0.9"), parseAddHost("gate=host-gateway", "172.17.0.1")],
     });
@@ -25,8 +25,8 @@ describe("/etc/hosts", () => {
 
   test("a full name has its short one beside it", () => {
     const own = { address: "10.0.0.2", hostname: "web", domainname: "example.test" };
-    expect(hostsFile({ own, ipv6: false })).toBe("127.0.0.1\tlocalhost\n10.0.0.2\tweb.example.test web\n");
-    expect(hostsFile({ own: { address: "10.0.0.2", hostname: "a.b" }, ipv6: false })).toEndWith("\ta.b a\n");
+    expect(hostsText({ own, ipv6: false })).toBe("127.0.0.1\tlocalhost\n10.0.0.2\tweb.example.test web\n");
+    expect(hostsText({ own: { address: "10.0.0.2", hostname: "a.b" }, ipv6: false })).toEndWith("\ta.b a\n");
   });
 
   test("add-host", () => {
@@ -41,8 +41,8 @@ describe("/etc/hosts", () => {
 
 test("nothing adds a line", () => {
   const own = { address: "1.1.1.1", hostname: "x" };
-  expect(() => hostsFile({ own: { ...own, hostname: "a\nb" } })).toThrow("invalid hostname");
-  expect(() => hostsFile({ own: { ...own, domainname: "a b" } })).toThrow("invalid domainname");
+  expect(() => hostsText({ own: { ...own, hostname: "a\nb" } })).toThrow("invalid hostname");
+  expect(() => hostsText({ own: { ...own, domainname: "a b" } })).toThrow("invalid domainname");
   expect(() => parseAddHost("a\nb:1.1.1.1")).toThrow();
   expect(() => parseAddHost("a:1.1.1.1\n6.6.6.6 evil")).toThrow();
   expect(() => hostnameFile("a\nb")).toThrow();

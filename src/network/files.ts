@@ -2,8 +2,8 @@
  * The contents of a container's /etc/hosts, /etc/hostname and /etc/resolv.conf: moby libnetwork/etchosts and
  * libnetwork/internal/resolvconf. Pure. Every value that comes from a user is refused when it could add a line.
  */
-import { isIP } from "node:net";
 import { BockerError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-version.ts";
 
 /** An `--add-host`, or another container's name. */
 export interface HostEntry {
@@ -50,7 +50,7 @@ export function parseAddHost(argument: string, hostGateway?: string): HostEntry 
     return { name, address: hostGateway };
   }
   const address = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  if (isIP(address) === 0) {
+  if (ipVersion(address) === 0) {
     throw new BockerError("invalid", `invalid IP address in add-host: ${JSON.stringify(text)}`);
   }
   return { name, address };
@@ -60,7 +60,7 @@ export function parseAddHost(argument: string, hostGateway?: string): HostEntry 
  * /etc/hosts. `own` is the container's address in its first network with the names it has there:
  * `--hostname` (with the part before the first dot, if it has one).
  */
-export function hostsFile(options: {
+export function hostsText(options: {
   readonly own?: { readonly address: string; readonly hostname: string; readonly domainname?: string };
   readonly extra?: readonly HostEntry[];
   /** False leaves the ip6-* lines out. */
@@ -82,8 +82,9 @@ export function hostsFile(options: {
   return text;
 }
 
-/** Throws "invalid" for a name that is not one word. */
-export function hostnameFile(hostname: string): string {
+/** Throws "invalid" for names that are not one word each; no domain is "". */
+export function hostnameFile(hostname: string, domainname = ""): string {
+  if (domainname !== "") oneWord(domainname, "domainname");
   return `${oneWord(hostname, "hostname")}\n`;
 }
 
@@ -147,13 +148,13 @@ export function resolvFile(
   let servers = host.nameservers;
   if (nameservers !== undefined && nameservers.length > 0) {
     for (const server of nameservers) {
-      if (isIP(server) === 0) {
+      if (ipVersion(server) === 0) {
         throw new BockerError("invalid", `invalid IP address: ${JSON.stringify(server)}`);
       }
     }
     servers = [...nameservers];
   } else if (settings.ownNetwork) {
-    servers = servers.filter((server) => isIP(server) === 4 && !isLoopback(server));
+    servers = servers.filter((server) => ipVersion(server) === 4 && !isLoopback(server));
     if (servers.length === 0) servers = [...FALLBACK_NAMESERVERS];
   }
   const domains =

@@ -59,6 +59,14 @@ function splitProtocol(text: string): { ports: string; protocol: Protocol } {
   return { ports: text.slice(0, slash), protocol: protocol === "" ? "tcp" : parseProtocol(protocol) };
 }
 
+/** "80", "80/udp" or "8000-8010/tcp". Throws "invalid". */
+export function parsePortRange(text: string): PortRange & { readonly protocol: Protocol } {
+  const { ports, protocol } = splitProtocol(text);
+  const range = parseRange(ports);
+  if (range === undefined) throw new BockerError("invalid", `invalid port: ${text}`);
+  return { ...range, protocol };
+}
+
 function parseHostIp(text: string, spec: string): string {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
   if (bare === "") return "0.0.0.0";

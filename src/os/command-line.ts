@@ -1,5 +1,5 @@
 /** The words this process was called with. The runtime decodes them as UTF-8 and replaces what is none. */
-import { readFileSync } from "node:fs";
+import { readBytes } from "./host-files.ts";
 
 const REPLACEMENT = "\ufffd";
 
@@ -25,7 +25,7 @@ function decodeWithRawBytes(bytes: Buffer): string {
 export function commandLine(): string[] {
   const words = process.argv.slice(2);
   if (!words.some((word) => word.includes(REPLACEMENT))) return words;
-  const raw = readFileSync("/proc/self/cmdline");
+  const raw = readBytes("/proc/self/cmdline");
   const all: Buffer[] = [];
   for (let at = 0; at < raw.length; ) {
     const end = raw.indexOf(0, at);

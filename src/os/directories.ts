@@ -5,6 +5,7 @@ import { retried } from "./syscalls.ts";
 
 /** d_type values. UNKNOWN means: ask fstatat. */
 export const DT_UNKNOWN = 0;
+export const DT_CHR = 2;
 export const DT_DIR = 4;
 export const DT_REG = 8;
 export const DT_LNK = 10;

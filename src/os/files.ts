@@ -8,6 +8,7 @@
 import { O_CLOEXEC, O_RDONLY, SEEK_SET } from "./constants.ts";
 import { native, type Path } from "./native.ts";
 import { checked, retried } from "./syscalls.ts";
+import { isSystemError } from "./system-error.ts";
 
 const EINTR = 4;
 
@@ -87,18 +88,38 @@ export function pwriteAll(fd: number, bytes: Uint8Array, position: number): void
   }
 }
 
-/** Everything from the current position to the end, at most `limit` bytes (throws EFBIG beyond). */
-export function readAll(fd: number, limit = 64 << 20): Buffer {
+/**
+ * Everything from the current position to the end, at most `limit` bytes (throws EFBIG beyond).
+ * @param expected how many bytes there will be, roughly
+ */
+export function readAll(fd: number, limit = 64 << 20, expected = 4096): Buffer {
   const EFBIG = 27;
   const parts: Buffer[] = [];
   let total = 0;
-  for (let size = 4096; ; size = Math.min(size * 4, 1 << 20)) {
+  for (let size = expected; ; size = Math.min(size * 4, 1 << 20)) {
     const part = Buffer.allocUnsafe(size);
     const count = read(fd, part);
     if (count === 0) return parts.length === 1 ? parts[0]! : Buffer.concat(parts, total);
     total += count;
     if (total > limit) checked(-EFBIG, "read");
     parts.push(part.subarray(0, count));
+  }
+}
+
+/**
+ * The contents of a file; undefined where there is none, as of a process or a cgroup that goes meanwhile. Asked of many,
+ * an error for each would take longer.
+ */
+export function readFileIfExists(dirfd: number, path: Path): Buffer | undefined {
+  const [ENOENT, ENOTDIR] = [2, 20];
+  const fd = native().openat(dirfd, path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd === -ENOENT || fd === -ENOTDIR) return undefined;
+  if (fd < 0) return readFileAt(dirfd, path);
+  try {
+    return withFd(fd, readAll);
+  } catch (error) {
+    if (isSystemError(error, "ESRCH", "ENODEV")) return undefined;
+    throw error;
   }
 }
 

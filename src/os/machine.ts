@@ -1,44 +1,59 @@
-/** Facts about this machine that a container's defaults depend on. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { cpus } from "node:os";
+/** This machine, as far as a container's defaults depend on it. */
 import { AT_FDCWD } from "./constants.ts";
-import { statat } from "./metadata.ts";
+import type { Facts } from "./facts.ts";
+import { listNames, readText } from "./host-files.ts";
+import { deviceType, isDevice, isDirectory, statat } from "./metadata.ts";
 
-export interface MachineFacts {
-  processors: number;
+/** What the defaults of a container depend on. */
+export interface Machine {
+  /** Looked at when asked for: few need it. */
+  processors: () => number;
+  /** Capabilities that this process has in its bounding set. */
   capabilities: bigint;
+  /** This process's own hard limit on open files. */
   openFiles: number;
+  /** /sys/devices/system/cpu/cpu* with a thermal_throttle directory. */
   thermalPaths: string[];
   exists: (path: string) => boolean;
 }
 
-function statusField(status: string, name: string): string {
-  return new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1] ?? "";
+/** A list of processors, "0-3,8", as their numbers (Documentation/admin-guide/cputopology.rst). */
+function processorList(text: string | undefined): number[] {
+  const numbers: number[] = [];
+  for (const range of (text ?? "0").trim().split(",")) {
+    const [first = "0", last = first] = range.split("-");
+    for (let number = Number(first); number <= Number(last); number++) numbers.push(number);
+  }
+  return numbers;
 }
+
+const PROCESSORS = "/sys/devices/system/cpu";
 
 /** Processors with a thermal_throttle directory, which tells one container of another's load. */
-function thermalPaths(): string[] {
-  const root = "/sys/devices/system/cpu";
-  try {
-    return readdirSync(root)
-      .filter((name) => /^cpu\d+$/.test(name))
-      .map((name) => `${root}/${name}/thermal_throttle`)
-      .filter((path) => existsSync(path));
-  } catch {
-    return [];
-  }
+function thermalPaths(facts: Facts): string[] {
+  return processorList(facts.text(`${PROCESSORS}/present`))
+    .map((number) => `${PROCESSORS}/cpu${number}/thermal_throttle`)
+    .filter(facts.exists);
 }
 
-export function machineFacts(): MachineFacts {
-  const limits = readFileSync("/proc/self/limits", "utf8");
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? "1024";
+export function machineBy(facts: Facts): Machine {
   return {
-    processors: cpus().length,
-    capabilities: BigInt(`0x${statusField(readFileSync("/proc/self/status", "utf8"), "CapBnd")}`),
-    openFiles: hard === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(hard),
-    thermalPaths: thermalPaths(),
-    exists: existsSync,
+    processors: () => processorList(facts.text(`${PROCESSORS}/online`)).length,
+    capabilities: facts.bounding(),
+    openFiles: facts.openFiles(),
+    thermalPaths: thermalPaths(facts),
+    exists: facts.exists,
   };
+}
+
+/** As `uname -r` prints it. */
+export function kernelRelease(): string {
+  return readText("/proc/sys/kernel/osrelease").trim();
+}
+
+/** As `uname -n` prints it. */
+export function hostName(): string {
+  return readText("/proc/sys/kernel/hostname").trim();
 }
 
 export interface HostDevice {
@@ -56,15 +71,15 @@ const OWN_DIRECTORIES = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mou
 
 /** Every character and block device below /dev, but the consoles (runc's devices.HostDevices). */
 export function hostDevices(directory = "/dev"): HostDevice[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) return OWN_DIRECTORIES.has(entry.name) ? [] : hostDevices(path);
-    if (entry.name === "console" || !(entry.isCharacterDevice() || entry.isBlockDevice())) return [];
+  return listNames(directory).flatMap((name) => {
+    const path = `${directory}/${name}`;
     const stat = statat(AT_FDCWD, path);
+    if (isDirectory(stat)) return OWN_DIRECTORIES.has(name) ? [] : hostDevices(path);
+    if (name === "console" || !isDevice(stat)) return [];
     return [
       {
         path,
-        type: entry.isBlockDevice() ? "b" : "c",
+        type: deviceType(stat),
         major: stat.rdevMajor,
         minor: stat.rdevMinor,
         fileMode: stat.mode & 0o7777,

@@ -91,6 +91,12 @@ export function fstat(fd: number): Stat {
   return statat(fd, "", AT_EMPTY_PATH);
 }
 
+/** As fstat, only what it says of the file's bytes and names: quicker. */
+export function extent(fd: number): { size: number; nlink: number } {
+  retried(() => native().fstatat(fd, "", AT_EMPTY_PATH, out), "fstatat");
+  return { size: out[3]!, nlink: out[4]! };
+}
+
 export function isDirectory(stat: { mode: number }): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
 }
@@ -106,6 +112,11 @@ export function isSymlink(stat: { mode: number }): boolean {
 export function isDevice(stat: { mode: number }): boolean {
   const type = stat.mode & S_IFMT;
   return type === S_IFCHR || type === S_IFBLK;
+}
+
+/** Of a character or block device. */
+export function deviceType(stat: { mode: number }): "c" | "b" {
+  return (stat.mode & S_IFMT) === S_IFBLK ? "b" : "c";
 }
 
 /** f_type of the filesystem, as in <linux/magic.h>. */
@@ -161,6 +172,10 @@ export function lsetxattr(path: Path, name: string, value: Uint8Array, flags = 0
   retried(() => native().lsetxattr(path, name, value, flags), `setxattr ${name}`, path);
 }
 
+export function lremovexattr(path: Path, name: string): void {
+  retried(() => native().lremovexattr(path, name), `removexattr ${name}`, path);
+}
+
 export function fsetxattr(fd: number, name: string, value: Uint8Array, flags = 0): void {
   retried(() => native().fsetxattr(fd, name, value, flags), `setxattr ${name}`);
 }
@@ -169,32 +184,40 @@ const ENODATA = 61;
 const ENOTSUP = 95;
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
 const XATTR_MAX = 65536;
-const scratch = Buffer.allocUnsafeSlow(XATTR_MAX);
+let room: Buffer | undefined;
+
+/** Shared by all calls: what it holds is copied at once. */
+function scratch(): Buffer {
+  room ??= Buffer.allocUnsafeSlow(XATTR_MAX);
+  return room;
+}
 
 function attribute(result: number, syscall: string, path?: Path): Buffer | undefined {
   if (result === -ENODATA || result === -ENOTSUP) return undefined;
-  return Buffer.from(scratch.subarray(0, checked(result, syscall, path)));
+  return Buffer.from(scratch().subarray(0, checked(result, syscall, path)));
 }
 
 /** The attribute's bytes; undefined where it is not set or the filesystem has none. */
 export function lgetxattr(path: Path, name: string): Buffer | undefined {
-  return attribute(native().lgetxattr(path, name, scratch), `getxattr ${name}`, path);
+  return attribute(native().lgetxattr(path, name, scratch()), `getxattr ${name}`, path);
 }
 
 export function fgetxattr(fd: number, name: string): Buffer | undefined {
-  return attribute(native().fgetxattr(fd, name, scratch), `getxattr ${name}`);
+  return attribute(native().fgetxattr(fd, name, scratch()), `getxattr ${name}`);
 }
 
 function attributeNames(result: number, syscall: string, path?: Path): string[] {
   if (result === 0 || result === -ENOTSUP) return [];
-  return scratch.toString("utf8", 0, checked(result, syscall, path) - 1).split("\0");
+  return scratch()
+    .toString("utf8", 0, checked(result, syscall, path) - 1)
+    .split("\0");
 }
 
 /** Attribute names, in the filesystem's order; none where the filesystem has no attributes. */
 export function llistxattr(path: Path): string[] {
-  return attributeNames(native().llistxattr(path, scratch), "listxattr", path);
+  return attributeNames(native().llistxattr(path, scratch()), "listxattr", path);
 }
 
 export function flistxattr(fd: number): string[] {
-  return attributeNames(native().flistxattr(fd, scratch), "listxattr");
+  return attributeNames(native().flistxattr(fd, scratch()), "listxattr");
 }

@@ -8,10 +8,6 @@
  * Paths are a string (UTF-8) or a Buffer (raw bytes, no NUL): names in images need not be UTF-8.
  */
 
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-
 export type Path = string | Uint8Array;
 
 /** What `fstatat` writes, in this order, into a Float64Array of STAT_FIELDS numbers. */
@@ -76,6 +72,7 @@ export interface Native {
   ): number;
   /** The l*xattr calls take a path; pass "/proc/self/fd/N/name" to stay below a descriptor. */
   lsetxattr(path: Path, name: string, value: Uint8Array, flags: number): number;
+  lremovexattr(path: Path, name: string): number;
   lgetxattr(path: Path, name: string, out: Uint8Array): number;
   llistxattr(path: Path, out: Uint8Array): number;
   fsetxattr(fd: number, name: string, value: Uint8Array, flags: number): number;
@@ -84,6 +81,10 @@ export interface Native {
   mount(source: Path, target: Path, type: string, flags: number, data: string): number;
   umount2(target: Path, flags: number): number;
   memfdCreate(name: string, flags: number): number;
+  /** inotify_init1; `flags` is O_CLOEXEC and O_NONBLOCK. */
+  inotifyInit(flags: number): number;
+  /** The watch's number. */
+  inotifyAddWatch(fd: number, path: Path, mask: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   /** ioctl whose argument is a number (or 0) … */
   ioctl(fd: number, request: number, argument: number): number;
@@ -105,6 +106,8 @@ export interface Native {
   /** recvmsg; received descriptors (CLOEXEC) are written to `fdsOut`, their count to fdsOut[0]. */
   recvFds(fd: number, data: Uint8Array, fdsOut: Int32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
+  /** _exit(2): at once, without the runtime's own clearing up. */
+  exit(status: number): number;
   kill(pid: number, signal: number): number;
   pidfdOpen(pid: number, flags: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
@@ -120,8 +123,16 @@ export interface Native {
    * vfork + (in the child: default signal dispositions, empty signal mask, setsid if asked, dup2
    * of fds[i] to i, close_range of all above, umask 022) + execveat(exeFd, "", argv, envp).
    * Returns the child's pid. A failed exec is returned as -errno (seen through the shared memory of vfork).
+   * With a descriptor of a cgroup v2 directory (else -1), clone3 into it in vfork's place.
    */
-  spawn(exeFd: number, argv: string[], envp: string[], fds: Int32Array, newSession: boolean): number;
+  spawn(
+    exeFd: number,
+    argv: string[],
+    envp: string[],
+    fds: Int32Array,
+    newSession: boolean,
+    cgroup: number,
+  ): number;
   /** waitpid; the raw status goes to statusOut[0]. 0 with WNOHANG when nothing ended. */
   waitpid(pid: number, flags: number, statusOut: Int32Array): number;
   /** sysconf(_SC_CLK_TCK) etc. are constants on Linux; clock_gettime in nanoseconds as [sec, nsec]. */
@@ -130,28 +141,39 @@ export interface Native {
   unshare(flags: number): number;
 }
 
-/** Where the compiled parts lie: beside the binary, in a checkout's dist/, or where BOCKER_LIB points. */
-export function libraryDirectory(): string {
-  const candidates = [
-    process.env.BOCKER_LIB,
-    dirname(process.execPath),
-    join(import.meta.dirname ?? ".", "..", "..", "dist"),
-  ];
-  for (const directory of candidates) {
-    if (directory !== undefined && existsSync(join(directory, "syscalls.node"))) return directory;
+/** Where the compiled parts may lie: where BOCKER_LIB points, beside the binary, or in a checkout's dist/. */
+function candidates(): string[] {
+  const beside = process.execPath.slice(0, process.execPath.lastIndexOf("/"));
+  const given = process.env["BOCKER_LIB"];
+  return [...(given === undefined ? [] : [given]), beside, `${import.meta.dirname}/../../dist`];
+}
+
+let loaded: { functions: Native; directory: string } | undefined;
+
+function load(): { functions: Native; directory: string } {
+  const failures: string[] = [];
+  for (const directory of candidates()) {
+    const module = { exports: {} };
+    try {
+      // Unlike require() it reads no directories, and no other module has to be loaded for it.
+      process.dlopen(module, `${directory}/syscalls.node`);
+      loaded = { functions: module.exports as Native, directory };
+      return loaded;
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+    }
   }
   throw new Error(
-    "the compiled parts of bocker (syscalls.node, bocker-launcher) were not found: run ./bocker or npm run build",
+    `the compiled parts of bocker (syscalls.node, bocker-launcher) were not found: run ./bocker or npm run build\n${failures.join("\n")}`,
   );
 }
 
-let loaded: Native | undefined;
-
 /** The addon, loaded at the first call. */
 export function native(): Native {
-  if (loaded === undefined) {
-    const path = join(libraryDirectory(), "syscalls.node");
-    loaded = createRequire(path)(path) as Native;
-  }
-  return loaded;
+  return (loaded ?? load()).functions;
+}
+
+/** Where the compiled parts lie: the addon and the launcher. */
+export function libraryDirectory(): string {
+  return (loaded ?? load()).directory;
 }

@@ -2,15 +2,27 @@
 import { native } from "./native.ts";
 import { checked, retried } from "./syscalls.ts";
 
+const EINTR = 4;
 export const WNOHANG = 1;
+
+/**
+ * Ends this process at once. What was written is written; nothing of the runtime is taken down in order, which
+ * costs more than a millisecond, and databases are left as a crash would leave them, which they are made for.
+ */
+export function exitNow(code: number): never {
+  native().exit(code);
+  throw new Error("_exit came back");
+}
 
 export function kill(pid: number, signal: number): void {
   checked(native().kill(pid, signal), "kill");
 }
 
-/** A descriptor for a process; throws ESRCH where there is none. Close-on-exec. */
-export function pidfdOpen(pid: number, flags = 0): number {
-  return checked(native().pidfdOpen(pid, flags), "pidfd_open");
+/** A descriptor of a process; undefined where there is none any more. Close-on-exec. */
+export function openProcess(pid: number): number | undefined {
+  const ESRCH = 3;
+  const result = native().pidfdOpen(pid, 0);
+  return result === -ESRCH ? undefined : checked(result, "pidfd_open");
 }
 
 export function pidfdSendSignal(pidfd: number, signal: number): void {
@@ -52,33 +64,41 @@ export interface PollRequest {
  * The revents of each request, in order; all zero when the time ran out. Blocks the thread;
  * -1 waits for ever. An interruption by a signal starts the time again.
  */
-export function poll(requests: PollRequest[], timeoutMs: number): number[] {
-  const fds = Int32Array.from(requests, (request) => request.fd);
-  const asked = Int32Array.from(requests, (request) => request.events);
-  const events = new Int32Array(asked.length);
-  retried(() => {
-    events.set(asked);
-    return native().poll(fds, events, timeoutMs);
-  }, "poll");
-  return [...events];
+export function poll(requests: PollRequest[], timeoutMs: number): Int32Array {
+  for (;;) {
+    const { fds, events } = pollArrays(requests);
+    const result = native().poll(fds, events, timeoutMs);
+    if (result === -EINTR) continue;
+    checked(result, "poll");
+    return events;
+  }
+}
+
+function pollArrays(requests: PollRequest[]): { fds: Int32Array; events: Int32Array } {
+  const fds = new Int32Array(requests.length);
+  const events = new Int32Array(requests.length);
+  for (let index = 0; index < requests.length; index++) {
+    fds[index] = requests[index]!.fd;
+    events[index] = requests[index]!.events;
+  }
+  return { fds, events };
 }
 
 /** As `poll`, in a thread of the runtime's pool, which it occupies until it resolves. */
-export async function pollAsync(requests: PollRequest[], timeoutMs: number): Promise<number[]> {
-  const EINTR = 4;
-  const fds = Int32Array.from(requests, (request) => request.fd);
+export async function pollAsync(requests: PollRequest[], timeoutMs: number): Promise<Int32Array> {
   for (;;) {
-    const events = Int32Array.from(requests, (request) => request.events);
+    const { fds, events } = pollArrays(requests);
     const result = await native().pollAsync(fds, events, timeoutMs);
     if (result === -EINTR) continue;
     checked(result, "poll");
-    return [...events];
+    return events;
   }
 }
 
 /**
  * Starts the program behind `exeFd` with `fds[i]` as descriptor i (-1: closed) and no other, default
- * signals, umask 022. Returns the pid; a program that cannot be executed throws "execveat".
+ * signals, umask 022, default priority, all processors and no personality. Returns the pid; a program that cannot be executed throws "execveat".
+ * @param cgroup descriptor of the cgroup v2 directory that it is born in; -1: this process's
  */
 export function spawn(
   exeFd: number,
@@ -86,8 +106,9 @@ export function spawn(
   envp: string[],
   fds: number[],
   newSession = false,
+  cgroup = -1,
 ): number {
-  return checked(native().spawn(exeFd, argv, envp, Int32Array.from(fds), newSession), "execveat");
+  return checked(native().spawn(exeFd, argv, envp, new Int32Array(fds), newSession, cgroup), "execveat");
 }
 
 /** How a process ended: one of both is set. */

@@ -1,5 +1,4 @@
 /** The caller's terminal: size and raw mode (ioctl_tty(2), termios(3)). */
-import { isatty } from "node:tty";
 import { ioctlBuffer } from "./files.ts";
 import { isSystemError } from "./system-error.ts";
 
@@ -13,7 +12,12 @@ const VMIN = 6;
 const CONTROL_CHARACTERS = 17;
 
 export function isTerminal(fd: number): boolean {
-  return isatty(fd);
+  try {
+    ioctlBuffer(fd, TCGETS, Buffer.alloc(TERMIOS_SIZE));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function windowSize(fd: number): { rows: number; columns: number } {

@@ -32,7 +32,7 @@ interface Level {
   next: number;
 }
 
-const SLASH = Buffer.from("/");
+const SLASH = new Uint8Array([0x2f]);
 
 function sortedEntries(fd: number): DirectoryEntry[] {
   return readDirectory(fd).sort((a, b) => Buffer.compare(a.name, b.name));

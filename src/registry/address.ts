@@ -14,8 +14,18 @@ INTERNAL.addAddress("::", "ipv6");
 INTERNAL.addAddress("::1", "ipv6");
 INTERNAL.addSubnet("fe80::", 10, "ipv6");
 
+/** A host of a URL without the brackets that IPv6 addresses have there. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+/** The port that a URL leads to. */
+export function portOf({ port, protocol }: URL): string {
+  return port !== "" ? port : protocol === "https:" ? "443" : "80";
+}
+
 function contains(list: BlockList, hostname: string): boolean {
-  const address = hostname.replace(/^\[|\]$/g, "");
+  const address = bareHost(hostname);
   const family = isIP(address);
   if (family === 0) return false;
   return list.check(address, family === 4 ? "ipv4" : "ipv6");
@@ -29,4 +39,14 @@ export function isLoopbackHost(hostname: string): boolean {
 /** Loopback, link-local and unspecified addresses: where no server may send its clients. */
 export function isInternalAddress(hostname: string): boolean {
   return hostname === "localhost" || contains(INTERNAL, hostname);
+}
+
+/** Whether an address lies in `network`, ADDRESS/BITS of its family; false for names and for what is no network. */
+export function isInNetwork(hostname: string, network: string): boolean {
+  const [base = "", bits = ""] = network.split("/");
+  const family = isIP(base);
+  if (family === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) return false;
+  const list = new BlockList();
+  list.addSubnet(base, Number(bits), family === 4 ? "ipv4" : "ipv6");
+  return contains(list, hostname);
 }

@@ -1,17 +1,18 @@
 /**
- * Authentication for one repository of one registry (distribution spec, "Token Authentication").
+ * Authentication for one use of one registry (distribution spec, "Token Authentication").
  *
  * Promises: credentials go to the registry's own origin and to the token server that this origin named, to
- * nobody else; over plain http only where the registry itself is spoken to in plain http, which is only
- * ever this machine. Many requests that find their token expired fetch one new token.
+ * nobody else; over plain http only where the registry itself is spoken to in plain http: on this machine, or where the
+ * administrator says so. Many requests that find their token expired fetch one new token.
  */
 import { BockerError } from "../base/errors.ts";
 import { isLoopbackHost } from "./address.ts";
-import type { TlsMaterial } from "./certificates.ts";
+import { type TlsMaterial, tlsForOthers } from "./certificates.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { faultsOf, faultText } from "./failure.ts";
 import { exchange, readBody } from "./http.ts";
+import { type Proxies, proxyFor } from "./proxy.ts";
 
 const TOKEN_SIZE_MAX = 1 << 20;
 const CLIENT_ID = "bocker";
@@ -19,11 +20,11 @@ const CLIENT_ID = "bocker";
 export interface AuthorizerOptions {
   /** The registry's scheme, host and port. */
   origin: URL;
-  /** "library/debian" */
-  repository: string;
-  actions: "pull" | "pull,push";
+  /** "repository:library/debian:pull"; undefined: only whether the credentials are right. */
+  scope: string | undefined;
   credentials: Credentials | undefined;
   tls: TlsMaterial | undefined;
+  proxies: Proxies;
   signal: AbortSignal | undefined;
 }
 
@@ -78,8 +79,9 @@ export class Authorizer {
     const realm = URL.canParse(text) ? new URL(text) : undefined;
     if (realm === undefined || realm.username !== "" || realm.password !== "")
       throw new BockerError("registry", `${origin.host} names no usable token server: "${text}"`);
-    const isLocalPlain =
-      realm.protocol === "http:" && origin.protocol === "http:" && isLoopbackHost(realm.hostname);
+    // An insecure registry is spoken to in plain http, and may be its own token server.
+    const isKnown = isLoopbackHost(realm.hostname) || realm.origin === origin.origin;
+    const isLocalPlain = realm.protocol === "http:" && origin.protocol === "http:" && isKnown;
     if (realm.protocol !== "https:" && !isLocalPlain)
       throw new BockerError(
         "denied",
@@ -89,13 +91,17 @@ export class Authorizer {
   }
 
   async #token(parameters: Map<string, string>): Promise<string> {
-    const { credentials, tls, signal, origin } = this.#options;
+    const { credentials, tls, signal, origin, proxies } = this.#options;
     const realm = this.#realm(parameters);
     const fields = new URLSearchParams();
     const service = parameters.get("service");
     if (service !== undefined) fields.set("service", service);
-    fields.set("scope", `repository:${this.#options.repository}:${this.#options.actions}`);
-    const common = { tls: realm.origin === origin.origin ? tls : tlsWithoutClient(tls), signal };
+    if (this.#options.scope !== undefined) fields.set("scope", this.#options.scope);
+    const common = {
+      tls: realm.origin === origin.origin ? tls : tlsForOthers(tls),
+      signal,
+      proxy: proxyFor(proxies, realm),
+    };
     if (credentials?.identityToken !== undefined) {
       fields.set("grant_type", "refresh_token");
       fields.set("client_id", CLIENT_ID);
@@ -129,11 +135,6 @@ export class Authorizer {
       throw new BockerError("registry", `the token server ${realm.host} sent no token`);
     return token;
   }
-}
-
-/** A client certificate is for the registry; other hosts get the CAs only. */
-function tlsWithoutClient(tls: TlsMaterial | undefined): TlsMaterial | undefined {
-  return tls === undefined ? undefined : { ca: tls.ca };
 }
 
 /** `token`, or OAuth 2's `access_token`; only what may stand in a header. */

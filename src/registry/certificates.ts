@@ -1,8 +1,9 @@
 /** Whom to trust: the system's CAs, and those that the administrator gave for one registry. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { BockerError } from "../base/errors.ts";
+import { exists, listNames, readBytes } from "../os/host-files.ts";
 
 /** Docker's directory (dockerd, "Verify repository client with certificates"). */
 export const CERTIFICATE_DIRECTORY = "/etc/docker/certs.d";
@@ -22,17 +23,24 @@ export interface TlsMaterial {
   ca: (string | Buffer)[];
   cert?: Buffer[];
   key?: Buffer[];
+  /** Of a registry that the administrator calls insecure. */
+  rejectUnauthorized?: false;
 }
 
 function systemRoots(environment: NodeJS.ProcessEnv): (string | Buffer)[] {
   const bundle = [environment["SSL_CERT_FILE"], ...SYSTEM_BUNDLES].find(
-    (path) => path !== undefined && path !== "" && existsSync(path),
+    (path) => path !== undefined && path !== "" && exists(path),
   );
-  const roots: (string | Buffer)[] = bundle === undefined ? [...rootCertificates] : [readFileSync(bundle)];
+  const roots: (string | Buffer)[] = bundle === undefined ? [...rootCertificates] : [readBytes(bundle)];
   // A list of CAs replaces the runtime's own, and with it what this variable would have added.
   const extra = environment["NODE_EXTRA_CA_CERTS"];
-  if (extra !== undefined && existsSync(extra)) roots.push(readFileSync(extra));
+  if (extra !== undefined && exists(extra)) roots.push(readBytes(extra));
   return roots;
+}
+
+/** The same for hosts that are not the registry itself: without its client certificate, and with good ones of their own. */
+export function tlsForOthers(tls: TlsMaterial | undefined): TlsMaterial | undefined {
+  return tls === undefined ? undefined : { ca: tls.ca };
 }
 
 /**
@@ -42,10 +50,10 @@ function systemRoots(environment: NodeJS.ProcessEnv): (string | Buffer)[] {
 export function tlsMaterial(domain: string, directory: string, environment: NodeJS.ProcessEnv): TlsMaterial {
   const material: TlsMaterial = { ca: systemRoots(environment) };
   const own = join(directory, domain);
-  if (!existsSync(own)) return material;
-  const names = readdirSync(own).sort();
+  if (!exists(own)) return material;
+  const names = listNames(own).sort();
   const contents = (suffix: string) =>
-    names.filter((name) => name.endsWith(suffix)).map((name) => readFileSync(join(own, name)));
+    names.filter((name) => name.endsWith(suffix)).map((name) => readBytes(join(own, name)));
   material.ca.push(...contents(".crt"));
   for (const name of names) {
     const [, stem, kind] = /^(.*)\.(cert|key)$/.exec(name) ?? [];

@@ -1,63 +1,16 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
+import { BASIC, BLOB, blobOf, client, closeServers, MANIFEST, serve } from "../../test/registry/server.ts";
 import { digestOf } from "../base/digest.ts";
-import { parseReference } from "../base/reference.ts";
-import { OCI_MANIFEST } from "../spec/media-types.ts";
-import { RegistryClient } from "./client.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../spec/media-types.ts";
 
-const servers: Server[] = [];
-const directories: string[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
-});
+afterEach(closeServers);
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A server on loopback, and the requests that it got: "GET /path authorization". */
-async function serve(handler: Handler): Promise<{ host: string; log: string[] }> {
-  const log: string[] = [];
-  const server = createServer((request, response) => {
-    log.push(`${request.method} ${request.url} ${request.headers.authorization ?? "-"}`);
-    handler(request, response);
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, log };
-}
-
-const BASIC = `Basic ${Buffer.from("alice:secret").toString("base64")}`;
-
-/** A client whose docker configuration has alice's password for `host`. */
-function client(host: string, signal?: AbortSignal): RegistryClient {
-  const directory = mkdtempSync(join(tmpdir(), "bocker-client-"));
-  directories.push(directory);
-  const auths = { [host]: { auth: BASIC.slice("Basic ".length) } };
-  writeFileSync(join(directory, "config.json"), JSON.stringify({ auths }));
-  return new RegistryClient(parseReference(`${host}/a/b`), {
-    environment: { DOCKER_CONFIG: directory, BOCKER_CERTS_DIR: directory },
-    retry: { attempts: 3, firstDelay: 1, maxDelay: 50 },
-    signal,
-  });
-}
-
-const MANIFEST = Buffer.from('{"schemaVersion":2}');
-const BLOB = Buffer.from("0123456789".repeat(1000));
 const isPing = (request: IncomingMessage) => request.url === "/v2/";
 
 function sendManifest(response: ServerResponse, headers: Record<string, string> = {}): void {
   response.writeHead(200, { "content-type": OCI_MANIFEST, ...headers }).end(MANIFEST);
-}
-
-async function blobOf(source: RegistryClient, bytes = BLOB, size = bytes.length): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const part of source.blob(digestOf(bytes), size)) parts.push(part);
-  return Buffer.concat(parts);
 }
 
 describe("a manifest", () => {
@@ -248,5 +201,44 @@ describe("failures", () => {
       });
       await expect(blobOf(client(host, controller.signal))).rejects.toMatchObject({ code: "interrupted" });
     }
+  });
+});
+
+describe("referrers", () => {
+  const subject = digestOf(MANIFEST);
+  const entry = (letter: string) => ({
+    mediaType: OCI_MANIFEST,
+    digest: `sha256:${letter.repeat(64)}`,
+    size: 7,
+    artifactType: "text/signature",
+  });
+  const index = (...letters: string[]) =>
+    JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: letters.map(entry) });
+
+  test("page after page", async () => {
+    const { host, log } = await serve((request, response) => {
+      if (isPing(request)) return void response.end();
+      response.setHeader("content-type", OCI_INDEX);
+      if (request.url?.endsWith("?more") === true) return void response.end(index("2"));
+      response.setHeader("link", `<${request.url}?more>; rel="next"`).end(index("1"));
+    });
+    expect((await client(host).referrers(subject)).map(({ digest }) => digest[7])).toEqual(["1", "2"]);
+    expect(log.at(-1)).toBe(`GET /v2/a/b/referrers/${subject}?more -`);
+  });
+  test("by the tag schema where the registry knows of no others, and none where there is no such tag", async () => {
+    const answering = (isThere: boolean) =>
+      serve((request, response) => {
+        const isTag = request.url === `/v2/a/b/manifests/${subject.replace(":", "-")}`;
+        if (isTag && isThere) response.writeHead(200, { "content-type": OCI_INDEX }).end(index("3"));
+        else response.writeHead(isPing(request) ? 200 : 404).end("{}");
+      });
+    expect(await client((await answering(true)).host).referrers(subject)).toMatchObject([entry("3")]);
+    expect(await client((await answering(false)).host).referrers(subject)).toEqual([]);
+  });
+  test("something else is refused", async () => {
+    const { host } = await serve((_, response) =>
+      response.writeHead(200, { "content-type": OCI_INDEX }).end('{"manifests": 1}'),
+    );
+    await expect(client(host).referrers(subject)).rejects.toMatchObject({ code: "corrupt" });
   });
 });

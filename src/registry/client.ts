@@ -1,15 +1,14 @@
 /**
  * The pull side of the OCI distribution protocol, for one repository.
  *
- * Promises: only the registry, the token server that it names and hosts it redirects to are contacted; no
- * credentials go along with a redirect; https never becomes http; every failure is a BockerError; a
- * manifest is returned only when its bytes have the digest that was asked for or announced. Blobs are not
- * hashed here, but never longer than expected.
+ * Promises, besides those of RegistrySession: a manifest is returned only when its bytes have the digest that was
+ * asked for or announced. Blobs are not hashed here, but never longer than expected.
  */
 import { type Digest, digestOf, isDigest } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
-import { type Reference, repositoryName } from "../base/reference.ts";
-import { MANIFEST_SIZE_MAX } from "../spec/image-manifest.ts";
+import { isTag, type Reference, repositoryName } from "../base/reference.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { MANIFEST_SIZE_MAX, parseManifest } from "../spec/image-manifest.ts";
 import {
   bareMediaType,
   DOCKER_LIST,
@@ -20,31 +19,16 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from "../spec/media-types.ts";
-import { isLoopbackHost } from "./address.ts";
-import { Authorizer } from "./auth.ts";
-import { CERTIFICATE_DIRECTORY, tlsMaterial } from "./certificates.ts";
-import { dockerConfigPath, findCredentials } from "./credentials.ts";
-import { isSameOrigin, originsOf } from "./endpoint.ts";
-import { NoHttpsError, retryAfterOf, TransientError } from "./failure.ts";
-import { exchange, type HttpResponse, readBody } from "./http.ts";
-import { pullError } from "./pull-error.ts";
-import { DEFAULT_RETRY, type RetryPolicy, waitBeforeRetry, withRetries } from "./retry.ts";
+import { type HttpResponse, readBody } from "./http.ts";
+import { listed, pagesOf } from "./pages.ts";
+import { waitBeforeRetry, withRetries } from "./retry.ts";
+import { type ClientOptions, RegistrySession } from "./session.ts";
 
-const REDIRECTS_MAX = 10;
-const ERROR_BODY_MAX = 64 << 10;
 /** Progress that makes up for the failures before it: a long download over a bad line may fail often. */
 const PROGRESS_RESETS_ATTEMPTS = 8 << 20;
 
-const ACCEPT = [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST].join(", ");
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const TRANSIENT = new Set([408, 429, 500, 502, 503, 504]);
-
-export interface ClientOptions {
-  signal?: AbortSignal | undefined;
-  retry?: RetryPolicy;
-  /** Instead of process.env: DOCKER_CONFIG, BOCKER_CERTS_DIR, SSL_CERT_FILE and NODE_EXTRA_CA_CERTS count. */
-  environment?: NodeJS.ProcessEnv;
-}
+/** What is accepted for a manifest. */
+export const MANIFEST_TYPES = [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST].join(", ");
 
 /** Bytes as the registry sent them, verified, and what they are. */
 export interface FetchedManifest {
@@ -53,33 +37,18 @@ export interface FetchedManifest {
   mediaType: string;
 }
 
-interface Connection {
-  origin: URL;
-  authorizer: Authorizer;
-}
-
-type Headers = Record<string, string>;
-
 export class RegistryClient {
-  readonly #reference: Reference;
-  readonly #options: ClientOptions;
-  readonly #retry: RetryPolicy;
-  readonly #environment: NodeJS.ProcessEnv;
-  #connection: Promise<Connection> | undefined;
-  #tls: ReturnType<typeof tlsMaterial> | undefined;
+  readonly #session: RegistrySession;
 
   /** Of `reference`, domain and path count. */
   constructor(reference: Reference, options: ClientOptions = {}) {
-    this.#reference = reference;
-    this.#options = options;
-    this.#retry = options.retry ?? DEFAULT_RETRY;
-    this.#environment = options.environment ?? process.env;
+    this.#session = new RegistrySession(reference, "pull", options);
   }
 
   /** The manifest or index that a tag or a digest names. */
   async manifest(name: string): Promise<FetchedManifest> {
-    return withRetries(this.#retry, this.#options.signal, async () => {
-      const response = await this.#get(`manifests/${name}`, { accept: ACCEPT });
+    return withRetries(this.#session.retry, this.#session.signal, async () => {
+      const response = await this.#get(`manifests/${name}`, { accept: MANIFEST_TYPES });
       const announced = response.headers["docker-content-digest"];
       const mediaType = bareMediaType(response.headers["content-type"] ?? "");
       const bytes = await readBody(response, MANIFEST_SIZE_MAX, `the manifest of ${this.#name}`);
@@ -87,12 +56,43 @@ export class RegistryClient {
     });
   }
 
+  /** All tags of the repository, in the registry's order. */
+  async tags(): Promise<string[]> {
+    const tags: string[] = [];
+    for await (const tag of listed(this.#session, "tags/list", "tags", `the tags of ${this.#name}`))
+      if (isTag(tag)) tags.push(tag);
+    return tags;
+  }
+
+  /**
+   * What refers to a manifest: signatures, lists of what is in an image, and the like (distribution spec, "Listing
+   * Referrers"); in a registry that does not know of it, what the tag of its "Referrers Tag Schema" lists.
+   */
+  async referrers(subject: Digest): Promise<Descriptor[]> {
+    const what = `the referrers of ${subject}`;
+    const options = { accept: OCI_INDEX, optional: true };
+    const found: Descriptor[] = [];
+    let isKnown = false;
+    for await (const document of pagesOf(this.#session, `referrers/${subject}`, what, options)) {
+      isKnown = true;
+      found.push(...indexIn(Buffer.from(JSON.stringify(document)), OCI_INDEX, what));
+    }
+    if (isKnown) return found;
+    try {
+      const { bytes, mediaType } = await this.manifest(subject.replace(":", "-"));
+      return indexIn(bytes, mediaType, what);
+    } catch (error) {
+      if (error instanceof BockerError && error.code === "not-found") return [];
+      throw error;
+    }
+  }
+
   /**
    * The bytes of a blob. What is broken off is continued where it ended. More than `size` bytes, or an end
    * before, is BockerError("corrupt"); the digest is the caller's to check.
    */
   async *blob(digest: Digest, size: number): AsyncGenerator<Uint8Array, void, void> {
-    const { signal } = this.#options;
+    const { retry, signal } = this.#session;
     let offset = 0;
     let attempt = 1;
     for (;;) {
@@ -107,22 +107,22 @@ export class RegistryClient {
         throw new BockerError("corrupt", `${digest} has ${offset} bytes instead of ${size}`);
       } catch (error) {
         attempt = offset - start >= PROGRESS_RESETS_ATTEMPTS ? 2 : attempt + 1;
-        await waitBeforeRetry(error, attempt, this.#retry, signal);
+        await waitBeforeRetry(error, attempt, retry, signal);
       }
     }
   }
 
   get #name(): string {
-    return repositoryName(this.#reference);
+    return repositoryName(this.#session.reference);
   }
 
   async *#blobFrom(digest: Digest, size: number, offset: number): AsyncGenerator<Uint8Array, void, void> {
-    const headers: Headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
     const response = await this.#get(`blobs/${digest}`, headers);
     const isPart = response.status === 206;
     if (isPart && !(response.headers["content-range"] ?? "").startsWith(`bytes ${offset}-`)) {
       response.discard();
-      throw new BockerError("registry", `${this.#reference.domain} sent another part of ${digest}`);
+      throw new BockerError("registry", `${this.#session.reference.domain} sent another part of ${digest}`);
     }
     const length = response.headers["content-length"];
     const expected = isPart ? size - offset : size;
@@ -147,116 +147,16 @@ export class RegistryClient {
     );
   }
 
-  /** A successful answer to GET /v2/NAME/`path`; errors in Docker's words. */
-  async #get(path: string, headers: Headers): Promise<HttpResponse> {
-    this.#connection ??= this.#connect().catch((error: unknown) => {
-      this.#connection = undefined;
-      throw error;
-    });
-    const { origin, authorizer } = await this.#connection;
-    const url = new URL(`/v2/${this.#reference.path}/${path}`, origin);
-    // A second 401 is another token's expiry at worst; a third would go on for ever.
-    for (let answers = 0; ; answers++) {
-      const authorization = authorizer.header;
-      const response = await this.#follow(url, headers, authorization);
-      if (response.status === 200 || response.status === 206) return response;
-      const challenge = response.headers["www-authenticate"];
-      const body = (
-        await readBody(response, ERROR_BODY_MAX, "the error").catch(() => Buffer.alloc(0))
-      ).toString();
-      if (
-        response.status === 401 &&
-        answers < 2 &&
-        (await this.#answer(authorizer, challenge, authorization))
-      )
-        continue;
-      const error = pullError(this.#reference, response.status, body);
-      if (!TRANSIENT.has(response.status)) throw error;
-      const retryAfter = retryAfterOf(response.headers["retry-after"], Date.now());
-      throw new TransientError(error.message, { retryAfter });
-    }
+  #get(path: string, headers: Record<string, string>): Promise<HttpResponse> {
+    return this.#session.request(path, { method: "GET", headers, expected: [200, 206] });
   }
+}
 
-  async #answer(
-    authorizer: Authorizer,
-    challenge: string | undefined,
-    rejected: string | undefined,
-  ): Promise<boolean> {
-    try {
-      return await authorizer.answer(challenge, rejected);
-    } catch (error) {
-      if (error instanceof BockerError && error.code === "denied")
-        throw new BockerError("denied", `${pullError(this.#reference, 401, "").message}: ${error.message}`);
-      throw error;
-    }
-  }
-
-  /** Follows redirects, without the Authorization from the first other origin on. */
-  async #follow(start: URL, headers: Headers, authorization: string | undefined): Promise<HttpResponse> {
-    let url = start;
-    let sent: Headers = authorization === undefined ? headers : { ...headers, authorization };
-    for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
-      const isOwn = isSameOrigin(url, start);
-      if (!isOwn) sent = headers;
-      const response = await exchange({
-        method: "GET",
-        url,
-        headers: sent,
-        tls: isOwn || this.#tls === undefined ? this.#tls : { ca: this.#tls.ca },
-        signal: this.#options.signal,
-        publicOnly: !isOwn && !isLoopbackHost(start.hostname),
-      });
-      const location = response.headers.location;
-      if (!REDIRECTS.has(response.status) || location === undefined) return response;
-      response.discard();
-      url = this.#target(location, url);
-    }
-    throw new BockerError("registry", `${start.host} redirects in circles`);
-  }
-
-  #target(location: string, from: URL): URL {
-    const url = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-    const allowed = from.protocol === "https:" ? ["https:"] : ["http:", "https:"];
-    if (url === undefined || !allowed.includes(url.protocol))
-      throw new BockerError(
-        "denied",
-        `refusing to follow a redirect of ${from.host} to ${url?.origin ?? location}`,
-      );
-    url.username = "";
-    url.password = "";
-    return url;
-  }
-
-  /** Finds out how the registry is spoken to, once. */
-  async #connect(): Promise<Connection> {
-    const { domain, path } = this.#reference;
-    const directory = this.#environment["BOCKER_CERTS_DIR"] ?? CERTIFICATE_DIRECTORY;
-    this.#tls = tlsMaterial(domain, directory, this.#environment);
-    const [https, http] = originsOf(domain);
-    const origin = http === undefined || (await this.#speaksHttps(https!)) ? https! : http;
-    const authorizer = new Authorizer({
-      origin,
-      repository: path,
-      actions: "pull",
-      credentials: findCredentials(domain, dockerConfigPath(this.#environment)),
-      tls: this.#tls,
-      signal: this.#options.signal,
-    });
-    return { origin, authorizer };
-  }
-
-  async #speaksHttps(origin: URL): Promise<boolean> {
-    try {
-      const { signal } = this.#options;
-      (
-        await exchange({ method: "GET", url: new URL("/v2/", origin), headers: {}, tls: this.#tls, signal })
-      ).discard();
-      return true;
-    } catch (error) {
-      if (error instanceof NoHttpsError) return false;
-      throw error;
-    }
-  }
+/** What an index lists. Throws "registry" for another document. */
+function indexIn(bytes: Buffer, mediaType: string, what: string): Descriptor[] {
+  const document = parseManifest(bytes, mediaType);
+  if (document.kind === "index") return document.index.manifests;
+  throw new BockerError("registry", `the registry sent no list of ${what}`);
 }
 
 /** The digest of a manifest's bytes, held against the one asked for, else against the one announced. */

@@ -1,8 +1,7 @@
-/** Credentials as `docker login` keeps them: $DOCKER_CONFIG/config.json, else ~/.docker/config.json. */
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
+/** Credentials as `docker login` keeps them: in config.json, or with the helpers that it names. */
 import { BockerError } from "../base/errors.ts";
+import { eraseFromHelper, getFromHelper, helperFor, storeWithHelper } from "./credential-helper.ts";
+import { objectIn, readDockerConfig, writeDockerConfig } from "./docker-config.ts";
 import { credentialKeys } from "./endpoint.ts";
 
 export interface Credentials {
@@ -10,33 +9,6 @@ export interface Credentials {
   password: string;
   /** An OAuth 2 refresh token, which stands for both. */
   identityToken?: string;
-}
-
-/** Where the file is, by the environment. */
-export function dockerConfigPath(environment: NodeJS.ProcessEnv): string {
-  const directory = environment["DOCKER_CONFIG"];
-  return join(
-    directory === undefined || directory === "" ? join(homedir(), ".docker") : directory,
-    "config.json",
-  );
-}
-
-function readConfig(path: string): Record<string, unknown> | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return undefined;
-    throw error;
-  }
-  try {
-    const document: unknown = JSON.parse(text);
-    if (typeof document === "object" && document !== null) return document as Record<string, unknown>;
-  } catch {
-    // Reported below: the parser's own message would show a piece of the file.
-  }
-  throw new BockerError("invalid", `${path} is not valid JSON`);
 }
 
 function parseEntry(entry: Record<string, unknown>, path: string): Credentials | undefined {
@@ -58,17 +30,52 @@ function parseEntry(entry: Record<string, unknown>, path: string): Credentials |
 
 /**
  * The credentials for a registry's domain; undefined where there are none. Entries match whole names only.
- * Credential helpers are not asked: an entry that one of them holds counts as none.
- * Throws BockerError("invalid") for a file that cannot be understood.
+ * Throws BockerError("invalid") for a file that cannot be understood, "denied" for a helper that fails.
  */
 export function findCredentials(domain: string, path: string): Credentials | undefined {
-  const auths = readConfig(path)?.["auths"];
-  if (typeof auths !== "object" || auths === null) return undefined;
-  for (const key of credentialKeys(domain)) {
-    if (!Object.hasOwn(auths, key)) continue;
-    const entry = (auths as Record<string, unknown>)[key];
+  const config = readDockerConfig(path);
+  const keys = credentialKeys(domain);
+  const helper = helperFor(config, keys);
+  const kept = helper === undefined ? undefined : getFromHelper(helper, keys[0]!);
+  if (kept !== undefined) return kept;
+  const auths = objectIn(config, "auths");
+  for (const key of keys) {
+    const entry = Object.hasOwn(auths, key) ? auths[key] : undefined;
     if (typeof entry === "object" && entry !== null)
       return parseEntry(entry as Record<string, unknown>, path);
   }
   return undefined;
+}
+
+/** Keeps them for the next commands. True when they lie in the file as they are, for anybody who can read it. */
+export function keepCredentials(domain: string, path: string, credentials: Credentials): boolean {
+  const config = readDockerConfig(path) ?? {};
+  const keys = credentialKeys(domain);
+  const helper = helperFor(config, keys);
+  const auths = { ...objectIn(config, "auths") };
+  for (const key of keys) delete auths[key];
+  if (helper === undefined) {
+    const auth = Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
+    writeDockerConfig(path, { ...config, auths: { ...auths, [keys[0]!]: { auth } } });
+    return true;
+  }
+  storeWithHelper(helper, keys[0]!, credentials);
+  // As Docker: an empty entry says that there are some.
+  writeDockerConfig(path, { ...config, auths: { ...auths, [keys[0]!]: {} } });
+  return false;
+}
+
+/** Forgets them. False when there were none. */
+export function forgetCredentials(domain: string, path: string): boolean {
+  const config = readDockerConfig(path);
+  if (config === undefined) return false;
+  const keys = credentialKeys(domain);
+  const auths = objectIn(config, "auths");
+  const known = keys.filter((key) => Object.hasOwn(auths, key));
+  const helper = helperFor(config, keys);
+  if (helper !== undefined) eraseFromHelper(helper, keys[0]!);
+  if (known.length === 0) return false;
+  const rest = Object.entries(auths).filter(([key]) => !known.includes(key));
+  writeDockerConfig(path, { ...config, auths: Object.fromEntries(rest) });
+  return true;
 }

@@ -2,32 +2,33 @@
 import { BockerError } from "../base/errors.ts";
 import { type Descriptor, formatPlatform, type Platform } from "../spec/descriptor.ts";
 
-/** Other names of architectures, and the variants that they imply. */
-const ALIASES: Record<string, [architecture: string, variant?: string]> = {
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  aarch64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-  i386: ["386"],
-};
+/** Other names of architectures (a registry chooses what is looked up here, "constructor" included), and the variants that they imply. */
+const ALIASES = new Map<string, [architecture: string, variant?: string]>([
+  ["x86_64", ["amd64"]],
+  ["x86-64", ["amd64"]],
+  ["x86", ["386"]],
+  ["aarch64", ["arm64"]],
+  ["armhf", ["arm", "v7"]],
+  ["armel", ["arm", "v6"]],
+  ["i386", ["386"]],
+]);
 
 /** Variants that an older image may have, the best first; "" is an image that does not say. */
-const ACCEPTED: Record<string, Record<string, string[]>> = {
-  arm: {
-    v8: ["v8", "v7", "v6", "v5"],
-    v7: ["v7", "v6", "v5"],
-    v6: ["v6", "v5"],
-    v5: ["v5"],
-  },
-  amd64: { v4: ["v4", "v3", "v2", ""], v3: ["v3", "v2", ""], v2: ["v2", ""] },
-};
+const ACCEPTED = new Map([
+  ["arm v8", ["v8", "v7", "v6", "v5"]],
+  ["arm v7", ["v7", "v6", "v5"]],
+  ["arm v6", ["v6", "v5"]],
+  ["arm v5", ["v5"]],
+  ["amd64 v4", ["v4", "v3", "v2", ""]],
+  ["amd64 v3", ["v3", "v2", ""]],
+  ["amd64 v2", ["v2", ""]],
+]);
 
 const PART = /^[A-Za-z0-9_.-]+$/;
 
 /** One spelling for each platform: arm64's only variant is left out, arm without one is v7. */
 export function normalizePlatform({ os, architecture, variant = "" }: Platform): Required<PlatformKey> {
-  const [name, implied] = ALIASES[architecture.toLowerCase()] ?? [architecture.toLowerCase()];
+  const [name, implied] = ALIASES.get(architecture.toLowerCase()) ?? [architecture.toLowerCase()];
   let own = (variant === "" ? (implied ?? "") : variant).toLowerCase();
   if (/^\d+$/.test(own)) own = `v${own}`;
   if (name === "arm64" && own === "v8") own = "";
@@ -64,7 +65,7 @@ export function hostPlatform(nodeArchitecture: string = process.arch): Platform 
 /** 0 for the very platform, more for an older variant that runs there; undefined for one that does not. */
 function distance(wanted: Required<PlatformKey>, offered: Required<PlatformKey>): number | undefined {
   if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return undefined;
-  const accepted = ACCEPTED[wanted.architecture]?.[wanted.variant] ?? [wanted.variant, ""];
+  const accepted = ACCEPTED.get(`${wanted.architecture} ${wanted.variant}`) ?? [wanted.variant, ""];
   const place = accepted.indexOf(offered.variant);
   return place < 0 ? undefined : place;
 }
@@ -86,9 +87,12 @@ export function noMatch(platform: Platform): BockerError {
  * The entry of an index for a platform: the nearest variant, the first of equals; where no entry fits, the
  * first one that names no platform, whose configuration has to be looked at. BockerError("not-found").
  */
-export function selectManifest(manifests: readonly Descriptor[], wanted: Platform): Descriptor {
+export function selectManifest<T extends Pick<Descriptor, "platform">>(
+  manifests: readonly T[],
+  wanted: Platform,
+): T {
   const normal = normalizePlatform(wanted);
-  let best: { entry: Descriptor; rank: number } | undefined;
+  let best: { entry: T; rank: number } | undefined;
   for (const entry of manifests) {
     if (entry.platform === undefined || entry.platform === null) continue;
     const rank = distance(normal, normalizePlatform(entry.platform));

@@ -42,15 +42,13 @@ test.each([
   expect(found).toEqual(expected as typeof found);
 });
 
-test("a long challenge takes no long time", () => {
-  const start = performance.now();
-  parseChallenges(`Bearer ${'a="'.repeat(100_000)}`);
-  parseChallenges(`${"a ".repeat(100_000)}=`);
-  expect(performance.now() - start).toBeLessThan(500);
+test("a long challenge is read in linear time: else this would not end before the runner gives up", () => {
+  expect(parseChallenges(`Bearer ${'a="'.repeat(1_000_000)}`).length).toBeLessThan(2);
+  expect(parseChallenges(`${"a ".repeat(1_000_000)}=`)).toBeArray();
 });
 
 test("plain http is for this machine only", () => {
-  const schemes = (domain: string) => originsOf(domain).map(({ protocol }) => protocol);
+  const schemes = (domain: string) => originsOf(domain, false).map(({ protocol }) => protocol);
   for (const domain of ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"])
     expect(schemes(domain)).toEqual(["https:", "http:"]);
   for (const domain of [
@@ -61,7 +59,7 @@ test("plain http is for this machine only", () => {
     "127.0.0.1.example.com",
   ])
     expect(schemes(domain)).toEqual(["https:"]);
-  expect(originsOf("docker.io")[0]?.host).toBe("registry-1.docker.io");
+  expect(originsOf("docker.io", false)[0]?.host).toBe("registry-1.docker.io");
 });
 
 test("internal addresses in every notation", async () => {
@@ -156,6 +154,12 @@ test("a platform that is not offered, or is none", () => {
     "no matching manifest for linux/arm64 in the manifest list entries",
   );
   expect(parsePlatform("windows", own)).toMatchObject({ os: "windows", architecture: "amd64" });
+  // G9: a registry chooses the names that are looked up.
+  for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    const list = entries(`linux/${name}`, `linux/arm/${name}`, "linux/amd64");
+    expect(selectManifest(list, own)).toBe(list[2]!);
+    expect(() => selectManifest(list.slice(0, 2), own)).toThrow("no matching manifest");
+  }
   for (const text of ["", "a/b/c/d", "linux/", "li nux"])
     expect(() => parsePlatform(text, own)).toThrow("invalid platform");
 });

@@ -22,7 +22,7 @@ import {
 } from "./platform.ts";
 
 /** Indexes within indexes. */
-const DEPTH_MAX = 4;
+export const DEPTH_MAX = 4;
 
 export interface PlannedLayer {
   descriptor: Descriptor;
@@ -66,7 +66,8 @@ async function descend(source: Source, fetched: FetchedManifest, wanted: Platfor
   throw new BockerError("corrupt", `the image index is nested deeper than ${DEPTH_MAX} levels`);
 }
 
-async function fetchEntry(source: Source, entry: Descriptor): Promise<FetchedManifest> {
+/** What an entry of an index names, and nothing else. */
+export async function fetchEntry(source: Source, entry: Descriptor): Promise<FetchedManifest> {
   const found = await source.manifest(entry.digest);
   if (found.mediaType !== entry.mediaType)
     throw new BockerError(
@@ -81,7 +82,11 @@ async function fetchEntry(source: Source, entry: Descriptor): Promise<FetchedMan
   return found;
 }
 
-async function fetchConfig(source: Source, { digest, size }: Descriptor): Promise<ImagePlan["config"]> {
+/** An image's configuration, verified. */
+export async function fetchConfig(
+  source: Source,
+  { digest, size }: Descriptor,
+): Promise<ImagePlan["config"]> {
   if (size > CONFIG_SIZE_MAX)
     throw new BockerError("corrupt", `the image configuration is larger than ${CONFIG_SIZE_MAX} bytes`);
   const parts: Uint8Array[] = [];
@@ -100,7 +105,8 @@ function checkConfigType({ config, artifactType }: ImageManifest): void {
   );
 }
 
-function layersOf(manifest: ImageManifest, config: ImageConfig): PlannedLayer[] {
+/** The layers of a manifest with the diff ids of its configuration. Throws "corrupt", "unsupported". */
+export function layersOf(manifest: ImageManifest, config: ImageConfig): PlannedLayer[] {
   const diffIds = config.rootfs.diff_ids ?? [];
   if (diffIds.length !== manifest.layers.length)
     throw new BockerError(
@@ -112,6 +118,23 @@ function layersOf(manifest: ImageManifest, config: ImageConfig): PlannedLayer[] 
       throw new BockerError("unsupported", `unsupported layer media type "${descriptor.mediaType}"`);
     return { descriptor, diffId: diffIds[index]! };
   });
+}
+
+/** A manifest with its configuration. @throws BockerError "unsupported" for an artifact, "corrupt" */
+export async function planOf(
+  source: Source,
+  top: Digest,
+  fetched: FetchedManifest,
+  manifest: ImageManifest,
+): Promise<ImagePlan> {
+  checkConfigType(manifest);
+  const config = await fetchConfig(source, manifest.config);
+  return {
+    digest: top,
+    manifest: { digest: fetched.digest, bytes: fetched.bytes },
+    config,
+    layers: layersOf(manifest, config.document),
+  };
 }
 
 function checkPlatform(
@@ -139,28 +162,24 @@ function checkPlatform(
  * Resolves a reference that has a tag or a digest (the digest counts where it has both).
  * @param platform the value of --platform; without one, an index is asked for this machine's, and an image
  *   without an index is taken as it is, as Docker does
+ * @param top what the reference points to, where it has been fetched already
  */
 export async function resolveImage(
   source: Source,
   reference: Reference,
   platform: string | undefined,
+  top?: FetchedManifest,
 ): Promise<ImagePlan> {
   const own = hostPlatform();
   const wanted = platform === undefined ? own : parsePlatform(platform, own);
-  const top = await source.manifest(reference.digest ?? reference.tag!);
-  const { fetched, manifest, unnamed } = await descend(source, top, wanted);
-  checkConfigType(manifest);
-  const config = await fetchConfig(source, manifest.config);
+  const found = top ?? (await source.manifest(reference.digest ?? reference.tag!));
+  const { fetched, manifest, unnamed } = await descend(source, found, wanted);
+  const plan = await planOf(source, found.digest, fetched, manifest);
   checkPlatform(
     reference,
-    config.document,
+    plan.config.document,
     wanted,
     unnamed ? "match-index" : platform === undefined ? "run" : "match",
   );
-  return {
-    digest: top.digest,
-    manifest: { digest: fetched.digest, bytes: fetched.bytes },
-    config,
-    layers: layersOf(manifest, config.document),
-  };
+  return plan;
 }

@@ -1,5 +1,9 @@
 /** A container as it was asked for, in the terms of Docker's API (ContainerConfig, HostConfig). */
+import { ID_LENGTH } from "../base/ids.ts";
 import type { RuntimeDevice } from "./runtime.ts";
+
+/** Where neither the image nor the user says another one. */
+export const DEFAULT_STOP_SIGNAL = "SIGTERM";
 
 export interface ContainerConfig {
   hostname: string;
@@ -55,6 +59,10 @@ export interface MountPoint {
   propagation: string;
 }
 
+/** Whether it is a volume that was made for the container and that nobody has named. */
+export const isAnonymous = ({ type, name }: MountPoint): boolean =>
+  type === "volume" && name.length === ID_LENGTH;
+
 export interface Ulimit {
   name: string;
   soft: number;
@@ -86,6 +94,8 @@ export interface HostConfig {
   cpusetCpus: string | undefined;
   cpusetMems: string | undefined;
   pidsLimit: number | undefined;
+  /** --cgroup-parent; undefined: bocker's own */
+  cgroupParent: string | undefined;
   ulimits: Ulimit[];
   sysctls: Record<string, string>;
   devices: (RuntimeDevice & { access: string })[];
@@ -99,6 +109,10 @@ export interface HostConfig {
   logDriver: "json-file" | "none";
   logMaxSize: number;
   logMaxFiles: number;
+  /** --storage-opt size=: bytes that the container may write */
+  storageSize?: number | undefined;
+  /** --undo: how many times the files are kept as they were before an exec */
+  undo?: number | undefined;
   /** --rootfs: a directory of the host as the root; undefined with an image */
   rootfs: string | undefined;
 }
@@ -133,3 +147,6 @@ export type ContainerState =
   | { status: "created" }
   | { status: "running"; pid: number; monitor: number; started: string }
   | { status: "exited"; code: number; oomKilled: boolean; finished: string; error?: string };
+
+/** Bytes of /dev/shm where nothing was asked for, as Docker has it. */
+export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;

@@ -101,3 +101,13 @@ export function parseManifest(bytes: Uint8Array, expectedType?: string): Manifes
   }
   throw new BockerError("unsupported", `unsupported manifest media type "${mediaType}"`);
 }
+
+/** The manifest of one image. Throws as parseManifest, and "corrupt" for an index. */
+export function parseImageManifest(
+  bytes: Uint8Array,
+  expectedType?: string,
+): Extract<ManifestDocument, { kind: "manifest" }> {
+  const document = parseManifest(bytes, expectedType);
+  if (document.kind === "manifest") return document;
+  throw new BockerError("corrupt", "the image's manifest is an index");
+}

@@ -45,3 +45,8 @@ export class AddressTable {
     this.#database.prepare("DELETE FROM addresses WHERE container = ?").run(container);
   }
 }
+
+/** A container that has ended, or is removed, needs no address. */
+export function releaseAddresses(database: Database, container: string): void {
+  new AddressTable(database).release(container);
+}

@@ -1,11 +1,17 @@
 /** Containers' records: unique names, ids found by prefix. */
 import { BockerError } from "../base/errors.ts";
-import { NAME_PATTERN, newName } from "../base/ids.ts";
+import { newName } from "../base/ids.ts";
 import type { Database, SqlRow } from "../os/sqlite.ts";
 import type { ContainerRecord } from "../spec/container.ts";
+import { damagedRecord, type OnDamaged, readableRecords } from "./damaged.ts";
 
+/** @throws BockerError "corrupt" */
 function recordOf(row: SqlRow): ContainerRecord {
-  return JSON.parse(String(row["record"])) as ContainerRecord;
+  try {
+    return JSON.parse(String(row["record"])) as ContainerRecord;
+  } catch (cause) {
+    throw damagedRecord("container", String(row["id"]), cause);
+  }
 }
 
 export class ContainerTable {
@@ -15,9 +21,19 @@ export class ContainerTable {
     this.#database = database;
   }
 
+  /** Throws "conflict" with Docker's words for one that is taken. */
+  requireFree(name: string): void {
+    const other = this.#database.prepare("SELECT id FROM containers WHERE name = ?").get(name);
+    if (other !== undefined)
+      throw new BockerError(
+        "conflict",
+        `Conflict. The container name "/${name}" is already in use by container "${other["id"]}". You have to remove (or rename) that container to be able to reuse that name.`,
+      );
+  }
+
   /**
    * Adds a record. An empty name is replaced by a generated one that is free. Call in a transaction.
-   * @throws BockerError "conflict" with Docker's words when the name is taken
+   * @throws BockerError as requireFree
    */
   insert(record: ContainerRecord): void {
     const taken = this.#database.prepare("SELECT id FROM containers WHERE name = ?");
@@ -25,19 +41,7 @@ export class ContainerTable {
       let attempt = 0;
       do record.name = newName(attempt++);
       while (taken.get(record.name) !== undefined);
-    } else {
-      if (!NAME_PATTERN.test(record.name))
-        throw new BockerError(
-          "invalid",
-          `Invalid container name (${record.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-        );
-      const other = taken.get(record.name);
-      if (other !== undefined)
-        throw new BockerError(
-          "conflict",
-          `Conflict. The container name "/${record.name}" is already in use by container "${other["id"]}". You have to remove (or rename) that container to be able to reuse that name.`,
-        );
-    }
+    } else this.requireFree(record.name);
     this.#database
       .prepare("INSERT INTO containers (id, name, image, created, record) VALUES (?, ?, ?, ?, ?)")
       .run(record.id, record.name, record.imageId, record.created, JSON.stringify(record));
@@ -53,18 +57,38 @@ export class ContainerTable {
     this.#database.prepare("DELETE FROM containers WHERE id = ?").run(id);
   }
 
-  /** Newest first. */
-  list(): ContainerRecord[] {
-    return this.#database.prepare("SELECT record FROM containers ORDER BY created DESC").all().map(recordOf);
+  /** Newest first. One that is damaged is passed over, so that the others can be worked with. */
+  list(onDamaged?: OnDamaged): ContainerRecord[] {
+    const rows = this.#database.prepare("SELECT id, record FROM containers ORDER BY created DESC").all();
+    return readableRecords(rows, recordOf, onDamaged);
+  }
+
+  /** Ids of all. */
+  ids(): string[] {
+    return this.#database
+      .prepare("SELECT id FROM containers")
+      .all()
+      .map(({ id }) => String(id));
+  }
+
+  /** Ids of those that go when they end, and of few others: a text is searched, which is faster than reading each. */
+  idsOfAutoRemoved(): string[] {
+    return this.#database
+      .prepare("SELECT id FROM containers WHERE instr(record, ?)")
+      .all('"autoRemove":true')
+      .map(({ id }) => String(id));
   }
 
   get(id: string): ContainerRecord | undefined {
-    const row = this.#database.prepare("SELECT record FROM containers WHERE id = ?").get(id);
+    const row = this.#database.prepare("SELECT id, record FROM containers WHERE id = ?").get(id);
     return row === undefined ? undefined : recordOf(row);
   }
 
   usingImage(image: string): ContainerRecord[] {
-    return this.#database.prepare("SELECT record FROM containers WHERE image = ?").all(image).map(recordOf);
+    return this.#database
+      .prepare("SELECT id, record FROM containers WHERE image = ?")
+      .all(image)
+      .map(recordOf);
   }
 
   /**
@@ -74,12 +98,12 @@ export class ContainerTable {
   find(reference: string): ContainerRecord {
     const name = reference.replace(/^\//, "");
     const exact = this.#database
-      .prepare("SELECT record FROM containers WHERE id = ? OR name = ?")
+      .prepare("SELECT id, record FROM containers WHERE id = ? OR name = ?")
       .get(reference, name);
     if (exact !== undefined) return recordOf(exact);
     const matches = /^[0-9a-f]{1,64}$/.test(reference)
       ? this.#database
-          .prepare("SELECT record FROM containers WHERE id >= ? AND id < ? LIMIT 2")
+          .prepare("SELECT id, record FROM containers WHERE id >= ? AND id < ? LIMIT 2")
           .all(reference, `${reference}g`)
       : [];
     if (matches.length > 1)

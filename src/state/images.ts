@@ -1,6 +1,8 @@
 /** Images, the names that point to them, and their layers. */
 import { BockerError } from "../base/errors.ts";
 import type { Database, SqlRow } from "../os/sqlite.ts";
+import { damagedRecord, type OnDamaged, readableRecords } from "./damaged.ts";
+import type { ImageName } from "./indexes.ts";
 
 /** What containers inherit of an image (the `config` object of OCI image-spec config.md). */
 export interface ImageDefaults {
@@ -36,9 +38,16 @@ export interface ImageRecord {
   base?: "host" | undefined;
 }
 
+/** @throws BockerError "corrupt" */
 function recordOf(row: SqlRow): ImageRecord {
-  return JSON.parse(String(row["record"])) as ImageRecord;
+  try {
+    return JSON.parse(String(row["record"])) as ImageRecord;
+  } catch (cause) {
+    throw damagedRecord("image", String(row["id"]), cause);
+  }
 }
+
+type Names = "tags" | "digests";
 
 export class ImageTable {
   readonly #database: Database;
@@ -54,13 +63,14 @@ export class ImageTable {
   }
 
   get(id: string): ImageRecord | undefined {
-    const row = this.#database.prepare("SELECT record FROM images WHERE id = ?").get(id);
+    const row = this.#database.prepare("SELECT id, record FROM images WHERE id = ?").get(id);
     return row === undefined ? undefined : recordOf(row);
   }
 
-  /** Newest first. */
-  list(): ImageRecord[] {
-    return this.#database.prepare("SELECT record FROM images ORDER BY created DESC, id").all().map(recordOf);
+  /** Newest first. One that is damaged is passed over, so that the others can be worked with. */
+  list(onDamaged?: OnDamaged): ImageRecord[] {
+    const rows = this.#database.prepare("SELECT id, record FROM images ORDER BY created DESC, id").all();
+    return readableRecords(rows, recordOf, onDamaged);
   }
 
   /** Removes the image and every name of it. */
@@ -73,14 +83,23 @@ export class ImageTable {
       this.#database.prepare(sql).run(id);
   }
 
-  /** Points a full name, such as docker.io/library/debian:12, to an image. */
-  setTag(name: string, image: string): void {
-    this.#database.prepare("INSERT OR REPLACE INTO tags (name, image) VALUES (?, ?)").run(name, image);
+  /**
+   * Points a full name, such as docker.io/library/debian:12, to an image.
+   * @param index the digest of the index that the name stands for, where it is kept (state/indexes.ts)
+   */
+  setTag(name: string, image: string, index?: string): void {
+    this.#setName("tags", name, image, index);
   }
 
-  /** Remembers under which name@digest an image came. */
-  setDigest(name: string, image: string): void {
-    this.#database.prepare("INSERT OR REPLACE INTO digests (name, image) VALUES (?, ?)").run(name, image);
+  /** Remembers under which name@digest an image, or its index, came. */
+  setDigest(name: string, image: string, index?: string): void {
+    this.#setName("digests", name, image, index);
+  }
+
+  #setName(table: Names, name: string, image: string, index: string | undefined): void {
+    this.#database
+      .prepare(`INSERT OR REPLACE INTO ${table} (name, image, image_index) VALUES (?, ?, ?)`)
+      .run(name, image, index ?? null);
   }
 
   deleteTag(name: string): boolean {
@@ -91,30 +110,36 @@ export class ImageTable {
     return this.#database.prepare("DELETE FROM digests WHERE name = ?").run(name).changes > 0;
   }
 
-  tags(): { name: string; image: string }[] {
-    return this.#database
-      .prepare("SELECT name, image FROM tags ORDER BY name")
-      .all()
-      .map((row) => ({ name: String(row["name"]), image: String(row["image"]) }));
+  tags(): ImageName[] {
+    return this.#names("tags");
   }
 
-  digests(): { name: string; image: string }[] {
+  digests(): ImageName[] {
+    return this.#names("digests");
+  }
+
+  #names(table: Names): ImageName[] {
     return this.#database
-      .prepare("SELECT name, image FROM digests ORDER BY name")
+      .prepare(`SELECT name, image, image_index FROM ${table} ORDER BY name`)
       .all()
-      .map((row) => ({ name: String(row["name"]), image: String(row["image"]) }));
+      .map((row) => ({
+        name: String(row["name"]),
+        image: String(row["image"]),
+        index: row["image_index"]?.toString(),
+      }));
   }
 
   byTag(name: string): ImageRecord | undefined {
-    const row = this.#database
-      .prepare("SELECT i.record FROM tags t JOIN images i ON i.id = t.image WHERE t.name = ?")
-      .get(name);
-    return row === undefined ? undefined : recordOf(row);
+    return this.#byName("tags", name);
   }
 
   byDigest(name: string): ImageRecord | undefined {
+    return this.#byName("digests", name);
+  }
+
+  #byName(table: Names, name: string): ImageRecord | undefined {
     const row = this.#database
-      .prepare("SELECT i.record FROM digests t JOIN images i ON i.id = t.image WHERE t.name = ?")
+      .prepare(`SELECT i.id, i.record FROM ${table} n JOIN images i ON i.id = n.image WHERE n.name = ?`)
       .get(name);
     return row === undefined ? undefined : recordOf(row);
   }
@@ -124,7 +149,7 @@ export class ImageTable {
     const hex = prefix.replace(/^sha256:/, "");
     if (!/^[0-9a-f]{1,64}$/.test(hex)) return undefined;
     const rows = this.#database
-      .prepare("SELECT record FROM images WHERE id >= ? AND id < ? LIMIT 2")
+      .prepare("SELECT id, record FROM images WHERE id >= ? AND id < ? LIMIT 2")
       .all(`sha256:${hex}`, `sha256:${hex}g`);
     if (rows.length > 1)
       throw new BockerError("conflict", `multiple IDs found with provided prefix: ${prefix}`);

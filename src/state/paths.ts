@@ -1,12 +1,10 @@
 /** Where everything lies. Persistent below `data`, what belongs to this boot below `run`. */
-import { join } from "node:path";
 
 export interface Paths {
   data: string;
   run: string;
   database: string;
   content: string;
-  layers: string;
   containers: string;
   volumes: string;
   trash: string;
@@ -21,42 +19,49 @@ export function pathsOf(data: string, run: string): Paths {
   return {
     data,
     run,
-    database: join(data, "state.db"),
-    content: join(data, "content"),
-    layers: join(data, "overlay"),
-    containers: join(data, "containers"),
-    volumes: join(data, "volumes"),
-    trash: join(data, "trash"),
-    temporary: join(data, "tmp"),
-    mountPoint: join(data, "rootfs"),
-    locks: join(run, "locks"),
-    runContainers: join(run, "containers"),
+    database: `${data}/state.db`,
+    content: `${data}/content`,
+    containers: `${data}/containers`,
+    volumes: `${data}/volumes`,
+    trash: `${data}/trash`,
+    temporary: `${data}/tmp`,
+    mountPoint: `${data}/rootfs`,
+    locks: `${run}/locks`,
+    runContainers: `${run}/containers`,
   };
 }
 
 /** Directories that every start needs, made with the state. */
 export function ownDirectories(paths: Paths): string[] {
-  return [paths.layers, paths.containers, paths.mountPoint, paths.runContainers];
+  return [paths.containers, paths.trash, paths.mountPoint, paths.runContainers];
+}
+
+/** What a storage driver has to know of a container (storage/driver.ts, ContainerRoot). */
+export function containerRoot(paths: Paths, { id, layers }: { id: string; layers: string[] }) {
+  const { upper, work } = containerPaths(paths, id);
+  return { lowers: layers, upper, work };
 }
 
 /** A container's own files. */
 export function containerPaths(paths: Paths, id: string) {
-  const directory = join(paths.containers, id);
-  const run = join(paths.runContainers, id);
+  const directory = `${paths.containers}/${id}`;
+  const run = `${paths.runContainers}/${id}`;
   return {
     directory,
-    upper: join(directory, "upper"),
-    work: join(directory, "work"),
-    spec: join(directory, "config.json"),
-    log: join(directory, `${id}-json.log`),
-    exit: join(directory, "exit.json"),
+    upper: `${directory}/upper`,
+    work: `${directory}/work`,
+    spec: `${directory}/config.json`,
+    log: `${directory}/${id}-json.log`,
+    exit: `${directory}/exit.json`,
     /** Made before the first start; without it the container was only created. */
-    started: join(directory, "started"),
-    hosts: join(directory, "hosts"),
-    hostname: join(directory, "hostname"),
-    resolv: join(directory, "resolv.conf"),
+    started: `${directory}/started`,
+    hosts: `${directory}/hosts`,
+    hostname: `${directory}/hostname`,
+    resolv: `${directory}/resolv.conf`,
     run,
-    state: join(run, "state"),
-    attach: join(run, "attach"),
+    state: `${run}/state`,
+    /** There while somebody keeps the container's processes from running. */
+    frozen: `${run}/frozen`,
+    attach: `${run}/attach`,
   };
 }

@@ -1,5 +1,5 @@
 /** What a container is doing, from what its monitor wrote and what the kernel says. */
-import { existsSync, readFileSync } from "node:fs";
+import { exists, listNames, readBytes, readTextIfExists } from "../os/host-files.ts";
 import type { ContainerState } from "../spec/container.ts";
 import { containerPaths, type Paths } from "./paths.ts";
 
@@ -20,19 +20,50 @@ export function isLost(state: ContainerState): boolean {
   return state.status === "exited" && state.error === LOST;
 }
 
-function readJson<T>(path: string): T | undefined {
+interface ExitRecord {
+  code: number;
+  oom: boolean;
+  finished: string;
+}
+
+/** Linux's own limit. Of a pid that is none, kill(2) would make all processes. */
+const PID_MAX = 2 ** 22;
+
+const isPid = (value: unknown) => Number.isInteger(value) && Number(value) > 0 && Number(value) <= PID_MAX;
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isText = (value: unknown) => typeof value === "string";
+const isTruth = (value: unknown) => typeof value === "boolean";
+
+type Shape<T> = Record<keyof T, (value: unknown) => boolean>;
+
+const STATE: Shape<MonitorState> = {
+  pid: isPid,
+  pidStart: isCount,
+  monitor: isPid,
+  monitorStart: isCount,
+  started: isText,
+};
+const EXIT: Shape<ExitRecord> = { code: isCount, oom: isTruth, finished: isText };
+
+/** Undefined, too, for a file that was cut off by a crash, or that is not what the monitor writes: it says nothing. */
+function readJson<T>(path: string, shape: Shape<T>): T | undefined {
+  const text = readTextIfExists(path);
+  if (text === undefined) return undefined;
+  let document: unknown;
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as T;
+    document = JSON.parse(text);
   } catch {
-    // Missing, or cut off by a crash: both mean that nothing is known from it.
     return undefined;
   }
+  if (typeof document !== "object" || document === null) return undefined;
+  for (const key in shape) if (!shape[key]((document as Record<string, unknown>)[key])) return undefined;
+  return document as T;
 }
 
 /** Field 22 of /proc/PID/stat, in clock ticks since boot: a pid and this name one process for ever. */
 export function processStart(pid: number): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const stat = readBytes(`/proc/${pid}/stat`).toString("latin1");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     // A zombie runs nothing any more.
     return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
@@ -52,14 +83,14 @@ function isWatched({ monitor, monitorStart }: MonitorState): boolean {
 /** The state of a container now. */
 export function readState(paths: Paths, id: string): ContainerState {
   const files = containerPaths(paths, id);
-  const running = readJson<MonitorState>(files.state);
-  const exit = readJson<{ code: number; oom: boolean; finished: string }>(files.exit);
+  const running = readJson(files.state, STATE);
+  const exit = readJson(files.exit, EXIT);
   // Between the container's end and the record of it the monitor is still there.
   if (exit === undefined && running !== undefined && (isAlive(running) || isWatched(running)))
     return { status: "running", pid: running.pid, monitor: running.monitor, started: running.started };
   if (exit !== undefined)
     return { status: "exited", code: exit.code, oomKilled: exit.oom, finished: exit.finished };
-  if (!existsSync(files.started)) return { status: "created" };
+  if (!exists(files.started)) return { status: "created" };
   // It ran, and neither it nor a record of its end is left: the machine or the monitor died.
   return {
     status: "exited",
@@ -70,9 +101,21 @@ export function readState(paths: Paths, id: string): ContainerState {
   };
 }
 
+/**
+ * readState for many: what has never been started takes one look, and no more. A container that is started
+ * meanwhile has left its mark by then, and is looked at as closely as one alone.
+ */
+export function stateReader(paths: Paths): (id: string) => ContainerState {
+  const active = new Set(exists(paths.runContainers) ? listNames(paths.runContainers) : []);
+  return (id) =>
+    active.has(id) || exists(containerPaths(paths, id).started)
+      ? readState(paths, id)
+      : { status: "created" };
+}
+
 /** The container's monitor, while it is there: after the exit is recorded it ends the log and cleans up. */
 export function monitorPid(paths: Paths, id: string): number | undefined {
-  const state = readJson<MonitorState>(containerPaths(paths, id).state);
+  const state = readJson(containerPaths(paths, id).state, STATE);
   return state !== undefined && isWatched(state) ? state.monitor : undefined;
 }
 
@@ -82,5 +125,5 @@ export function hasMonitor(paths: Paths, id: string): boolean {
 
 /** When the container was started last; undefined when never. */
 export function startedAt(paths: Paths, id: string): string | undefined {
-  return readJson<MonitorState>(containerPaths(paths, id).state)?.started;
+  return readJson(containerPaths(paths, id).state, STATE)?.started;
 }

@@ -1,9 +1,9 @@
 /** The layout of ARCHITECTURE.md, held: who may import whom, no cycles, no file that nobody can find or read. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { importsOf, SRC, sources, sourceText } from "./sources.ts";
 
-const SRC = join(import.meta.dirname, "../../src");
 const LINES_MAX = 500;
 
 /** What each room may import besides itself. Doors import no doors, rooms no rooms. */
@@ -19,26 +19,15 @@ const ALLOWED: Record<string, string[]> = {
   cli: [...GROUND, "state", ...ROOMS, "engine"],
 };
 
-const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
-  path.endsWith(".ts"),
-);
 const isTest = (path: string) => path.endsWith(".test.ts");
-
-/** Files that a source imports, relative to src; with `values`, not those of which it only needs types. */
-function importsOf(path: string, values = false): string[] {
-  const whole = readFileSync(join(SRC, path), "utf8");
-  const text = values ? whole.replace(/^(import|export) type [^;]*;/gm, "") : whole;
-  const found = text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
-  return [...found]
-    .map(([, target]) => relative(SRC, join(SRC, dirname(path), target!)))
-    .filter((target) => target.endsWith(".ts"));
-}
 
 const roomOf = (path: string) => (path.includes("/") ? path.split("/")[0]! : path);
 
 test("every import goes the allowed way", () => {
   const wrong: string[] = [];
-  for (const path of sources.filter((source) => !isTest(source) && source !== "main.ts"))
+  for (const path of sources.filter(
+    (source) => !isTest(source) && source !== "main.ts" && source !== "wiring.ts",
+  ))
     for (const target of importsOf(path)) {
       const [from, to] = [roomOf(path), roomOf(target)];
       if (from !== to && to !== "version.ts" && !ALLOWED[from]?.includes(to))
@@ -70,7 +59,7 @@ test("no import leads in a circle", () => {
 });
 
 test("no file is too long, and none is called after what it is not", () => {
-  const length = (path: string) => readFileSync(join(SRC, path), "utf8").split("\n").length;
+  const length = (path: string) => sourceText(path).split("\n").length;
   expect(sources.filter((path) => length(path) > LINES_MAX)).toEqual([]);
   const vague = /(^|\/)(utils?|helpers?|common|misc|shared|lib)(\.ts|\/)/;
   expect(sources.filter((path) => vague.test(path))).toEqual([]);
@@ -78,7 +67,7 @@ test("no file is too long, and none is called after what it is not", () => {
 
 test("only os/ knows the runtime, nothing exports a default", () => {
   const found = sources.filter((path) => {
-    const text = readFileSync(join(SRC, path), "utf8");
+    const text = sourceText(path);
     const knowsBun = /\bBun\.|from "bun:/.test(text) && !path.startsWith("os/") && !isTest(path);
     return knowsBun || /^export default/m.test(text);
   });
@@ -86,8 +75,6 @@ test("only os/ knows the runtime, nothing exports a default", () => {
 });
 
 test("every file says what it is for", () => {
-  const silent = sources.filter(
-    (path) => !isTest(path) && !readFileSync(join(SRC, path), "utf8").startsWith("/**"),
-  );
+  const silent = sources.filter((path) => !isTest(path) && !sourceText(path).startsWith("/**"));
   expect(silent).toEqual([]);
 });

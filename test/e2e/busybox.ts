@@ -33,7 +33,8 @@ function fillSeed(root: string): void {
   chmodSync(directory, SEED_OWNER.directoryMode);
 }
 
-function fillRoot(root: string): void {
+/** Fills an empty directory with what IMAGE is made of. */
+export function fillRoot(root: string): void {
   for (const name of ["bin", "etc", "root", "home", "home/ada", "tmp", "var", "usr"])
     mkdirSync(join(root, name));
   chmodSync(root, 0o755);
@@ -50,8 +51,7 @@ function fillRoot(root: string): void {
 }
 
 /** A new sandbox whose image store has IMAGE. */
-export function busyboxSandbox(): Sandbox {
-  const sandbox = new Sandbox();
+export function busyboxSandbox(sandbox = new Sandbox()): Sandbox {
   try {
     const root = join(sandbox.directory, "busybox");
     mkdirSync(root);

@@ -1,9 +1,10 @@
 /** A bocker with directories and a network namespace of its own, that leaves nothing behind. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeEmptyParents } from "./cgroups.ts";
 
 export interface Result {
   code: number;
@@ -13,18 +14,26 @@ export interface Result {
 
 export const BINARY = join(import.meta.dirname, "../../dist/bocker");
 
+/** Variables of a sandbox whose tests look at the driver's own files: BOCKER_STORAGE_DRIVER=vfs may be there for all others. */
+export const OVERLAY = { BOCKER_STORAGE_DRIVER: "overlay" };
+
 export class Sandbox {
-  readonly directory = mkdtempSync(join(tmpdir(), "bocker-test-"));
-  readonly data = join(this.directory, "data");
-  readonly run = join(this.directory, "run");
+  readonly directory: string;
+  readonly data: string;
+  readonly run: string;
   /** Its bridges, addresses and firewall are not the machine's. */
   readonly netns = `bocker-test-${randomBytes(4).toString("hex")}`;
 
   readonly binary = BINARY;
 
-  readonly environment = { ...process.env, BOCKER_DATA: this.data, BOCKER_RUN: this.run };
+  readonly environment: NodeJS.ProcessEnv;
 
-  constructor() {
+  /** @param parent a directory on the filesystem that it is to be on */
+  constructor(parent = tmpdir(), variables: Record<string, string> = {}) {
+    this.directory = mkdtempSync(join(parent, "bocker-test-"));
+    this.data = join(this.directory, "data");
+    this.run = join(this.directory, "run");
+    this.environment = { ...process.env, ...variables, BOCKER_DATA: this.data, BOCKER_RUN: this.run };
     execFileSync("ip", ["netns", "add", this.netns]);
     execFileSync("ip", ["-n", this.netns, "link", "set", "lo", "up"]);
   }
@@ -53,6 +62,19 @@ export class Sandbox {
     return this.execute([BINARY, ...words], input);
   }
 
+  /** Pids of the processes in the sandbox's network: monitors, and whatever else was started there. */
+  processes(): string[] {
+    const network = `net:[${statSync(`/run/netns/${this.netns}`).ino}]`;
+    return readdirSync("/proc").filter((name) => {
+      if (!/^\d+$/.test(name)) return false;
+      try {
+        return readlinkSync(`/proc/${name}/ns/net`) === network;
+      } catch {
+        return false;
+      }
+    });
+  }
+
   /** As `bocker`, for what must work: its standard output without the last newline. */
   ok(words: string[], input: string | Uint8Array = ""): string {
     const { code, stdout, stderr } = this.bocker(words, input);
@@ -64,6 +86,7 @@ export class Sandbox {
   remove(): void {
     const left = this.bocker(["ps", "-aq"]).stdout.split("\n").filter(Boolean);
     if (left.length > 0) this.bocker(["rm", "-f", "-v", ...left]);
+    removeEmptyParents();
     execFileSync("ip", ["netns", "del", this.netns]);
     rmSync(this.directory, { recursive: true, force: true });
   }

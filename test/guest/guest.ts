@@ -1,8 +1,8 @@
 /**
- * A virtual machine with cgroup v2 only: Debian's cloud kernel under qemu's software emulation, busybox, and
- * bocker as it was compiled. It has no disk and no network; what it prints on its serial line is the result.
+ * A virtual machine: Debian's cloud kernel under qemu's software emulation. It has no network; what it prints on its
+ * serial line is the result.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,21 +22,8 @@ import { cpioArchive, type GuestFile } from "./cpio.ts";
 const CACHE = join(import.meta.dirname, "../../node_modules/.cache/bocker-guest");
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
-/** And what they need, by modules.dep. */
-const MODULES = [
-  "overlay",
-  "bridge",
-  "veth",
-  "nf_tables",
-  "nft_chain_nat",
-  "nft_nat",
-  "nft_ct",
-  "nft_masq",
-  "nft_fib_ipv4",
-];
-
 /** Where a kernel and its modules are: installed, or fetched from the machine's Debian mirror once. */
-export function findKernel(): { image: string; modules: string } | undefined {
+function findKernel(): Kernel | undefined {
   const places = [
     { boot: "/boot", modules: "/lib/modules" },
     { boot: join(CACHE, "boot"), modules: join(CACHE, "lib/modules") },
@@ -52,7 +40,7 @@ export function findKernel(): { image: string; modules: string } | undefined {
 }
 
 /** Fetches the kernel's package without installing it. False without apt or a mirror. */
-export function fetchKernel(): boolean {
+function fetchKernel(): boolean {
   const run = (program: string, words: string[], cwd = "/") =>
     spawnSync(program, words, { cwd, encoding: "utf8", timeout: 300_000 });
   const depends = run("apt-cache", ["depends", "linux-image-cloud-amd64"]).stdout ?? "";
@@ -66,77 +54,162 @@ export function fetchKernel(): boolean {
   return true;
 }
 
-function file(path: string, source: string, mode = 0o755): GuestFile {
+export interface Kernel {
+  image: string;
+  modules: string;
+}
+
+/** A kernel, and what is missing where there is none: packages, or more. */
+export function guestKernel(): { kernel: Kernel | undefined; missing: string[] } {
+  const missing = [
+    spawnSync("qemu-system-x86_64", ["--version"]).status === 0 ? "" : "qemu-system-x86",
+    existsSync("/bin/busybox") ? "" : "busybox-static",
+    process.arch === "x64" ? "" : "an x86-64 machine",
+  ].filter((name) => name !== "");
+  if (missing.length > 0) return { kernel: undefined, missing };
+  const kernel = findKernel() ?? (fetchKernel() ? findKernel() : undefined);
+  return { kernel, missing: kernel === undefined ? ["linux-image-cloud-amd64"] : [] };
+}
+
+export function file(path: string, source: string, mode = 0o755): GuestFile {
   return { path, mode: S_IFREG | mode, content: readFileSync(source) };
 }
 
-function script(path: string, name: string): GuestFile {
+export function script(path: string, name: string): GuestFile {
   return file(path, join(import.meta.dirname, name));
 }
 
-function libraries(program: string): GuestFile[] {
-  const text = execFileSync("ldd", [program], { encoding: "utf8" });
-  return [...text.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => file(path!.slice(1), path!));
+export function text(path: string, content: string): GuestFile {
+  return { path, mode: S_IFREG | 0o644, content };
 }
 
-/** The modules by path below /lib/modules/RELEASE/kernel; depmod in the guest finds out who needs whom. */
-function moduleFiles(directory: string): GuestFile[] {
-  const release = basename(directory);
-  const wanted =
-    /\/(fs\/overlayfs|net\/(bridge|llc|802|netfilter|ipv[46]\/netfilter)|lib\/.*crc32c|crypto\/crc32c\w*|drivers\/net\/veth)[/.]/;
-  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+export function link(path: string, target: string): GuestFile {
+  return { path, mode: S_IFLNK | 0o777, content: target };
+}
+
+/** Those by path below /lib/modules/RELEASE/kernel that match; depmod in the guest finds out who needs whom. */
+export function moduleFiles({ modules }: Kernel, wanted: RegExp): GuestFile[] {
+  return readdirSync(modules, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ko") && wanted.test(`/${path.replace(/^kernel\//, "")}`))
-    .map((path) => file(`lib/modules/${release}/${path}`, join(directory, path), 0o644));
+    .map((path) => file(`lib/modules/${basename(modules)}/${path}`, join(modules, path), 0o644));
 }
 
-function initramfs(modules: string, test: string): Buffer {
-  const build = dirname(BINARY);
-  return gzipSync(
-    cpioArchive([
-      script("init", "init.sh"),
-      script("start", "start.sh"),
-      script("test.sh", test),
-      { path: "modules", mode: S_IFREG | 0o644, content: MODULES.join("\n") },
-      file("bin/busybox", "/bin/busybox"),
-      { path: "bin/sh", mode: S_IFLNK | 0o777, content: "busybox" },
-      { path: "etc/passwd", mode: S_IFREG | 0o644, content: "root:x:0:0:root:/root:/bin/sh\n" },
-      file("opt/bocker", BINARY),
-      file("opt/bocker-launcher", join(build, "bocker-launcher")),
-      file("opt/syscalls.node", join(build, "syscalls.node")),
-      ...libraries(BINARY),
-      ...moduleFiles(modules),
-    ]),
-    { level: 1 },
+/** All files below a directory of this machine. */
+export function treeFiles(source: string, directory: string): GuestFile[] {
+  return readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((path) => statSync(join(source, path)).isFile())
+    .map((path) => file(join(directory, path), join(source, path), 0o644));
+}
+
+/** A program as it was compiled, with what it needs beside it. */
+export function bockerFiles(directory: string): GuestFile[] {
+  return ["bocker", "bocker-launcher", "syscalls.node"].map((name) =>
+    file(`${directory}/${name}`, join(dirname(BINARY), name)),
   );
 }
 
-/** The sections `== NAME` … that a script prints, by name. */
-export function runGuest(kernel: { image: string; modules: string }, test: string): Map<string, string> {
-  const directory = mkdtempSync(join(tmpdir(), "bocker-guest-"));
-  try {
-    const root = join(directory, "initramfs");
-    writeFileSync(root, initramfs(kernel.modules, test));
-    const { stdout, error, signal } = spawnSync(
-      "qemu-system-x86_64",
-      [
-        ..."-accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -no-user-config -nographic".split(
-          " ",
-        ),
-        ..."-nic none -serial stdio -no-reboot".split(" "),
-        ...["-kernel", kernel.image, "-initrd", root],
-        ...["-append", "console=ttyS0 quiet loglevel=0 panic=-1 cgroup_no_v1=all mitigations=off"],
-      ],
-      { encoding: "utf8", timeout: 240_000, killSignal: "SIGKILL", maxBuffer: 1 << 24 },
-    );
-    if (error !== undefined || signal !== null) throw new Error(`qemu: ${error ?? signal}\n${stdout}`);
+export interface Disk {
+  /** A raw image of a filesystem. */
+  path: string;
+  /** Else what is written to it is forgotten. */
+  kept?: boolean;
+}
+
+export interface Machine {
+  kernel: Kernel;
+  initramfs: GuestFile[];
+  /** /dev/vda, /dev/vdb … */
+  disks: Disk[];
+  /** MiB */
+  memory: number;
+  /** The kernel's command line, after what every machine has. */
+  options: string;
+}
+
+const OUTPUT_MAX = 1 << 20;
+const TIMEOUT_MS = 240_000;
+
+/** One that is switched on. */
+export class PoweredMachine {
+  readonly #directory = mkdtempSync(join(tmpdir(), "bocker-guest-"));
+  readonly #qemu: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  #output = "";
+
+  constructor({ kernel, initramfs, disks, memory, options }: Machine) {
+    const root = join(this.#directory, "initramfs");
+    writeFileSync(root, gzipSync(cpioArchive(initramfs), { level: 1 }));
+    const words = [
+      ...`-m ${memory} -accel tcg,thread=multi -cpu max -smp 2 -nodefaults -no-user-config`.split(" "),
+      ..."-nographic -nic none -serial stdio -no-reboot".split(" "),
+      ...disks.flatMap(({ path, kept }) => [
+        "-drive",
+        // The host's own disk is not waited for: what it has not written yet outlives qemu as well.
+        `file=${path},if=virtio,format=raw,cache=unsafe,snapshot=${kept === true ? "off" : "on"}`,
+      ]),
+      ...["-kernel", kernel.image, "-initrd", root],
+      ...["-append", `console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off ${options}`],
+    ];
+    this.#qemu = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.#qemu.stdout!, this.#qemu.stderr!])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.#output += text;
+        if (this.#output.length > OUTPUT_MAX) this.#qemu.kill("SIGKILL");
+      });
+    this.#ended = new Promise((resolve) => {
+      this.#qemu.on("error", () => resolve(null));
+      this.#qemu.on("close", resolve);
+    });
+  }
+
+  /** The sections `== NAME` … that it has printed, by name. */
+  sections(): Map<string, string> {
     const sections = new Map<string, string>();
-    for (const part of stdout.replaceAll("\r", "").split(/^== /m).slice(1)) {
+    for (const part of this.#output.replaceAll("\r", "").split(/^== /m).slice(1)) {
       const newline = part.indexOf("\n");
       sections.set(part.slice(0, newline), part.slice(newline + 1).trimEnd());
     }
-    if (!sections.has("end")) throw new Error(`the guest did not come to its end:\n${stdout}`);
+    return sections;
+  }
+
+  /** Waits for what it is to print. */
+  async until(text: string, timeout: number): Promise<void> {
+    const deadline = performance.now() + timeout;
+    while (!this.#output.includes(text)) {
+      if (this.#qemu.exitCode !== null || performance.now() > deadline)
+        throw new Error(`the guest does not print "${text}":\n${this.#output.slice(-4000)}`);
+      await Bun.sleep(50);
+    }
+  }
+
+  /** Waits until it has switched itself off. */
+  async off(): Promise<void> {
+    const timer = setTimeout(() => this.#qemu.kill("SIGKILL"), TIMEOUT_MS);
+    const code = await this.#ended;
+    clearTimeout(timer);
+    if (code !== 0)
+      throw new Error(
+        `qemu: exit code ${code}: it took too long, or printed without end\n${this.#output.slice(-4000)}`,
+      );
+  }
+
+  /** The plug is pulled. */
+  async cut(): Promise<void> {
+    this.#qemu.kill("SIGKILL");
+    await this.#ended;
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs it until it switches itself off. The sections that it prints, by name; the last must be "end". */
+export async function runMachine(machine: Machine): Promise<Map<string, string>> {
+  const powered = new PoweredMachine(machine);
+  try {
+    await powered.off();
+    const sections = powered.sections();
+    if (!sections.has("end")) throw new Error("the guest did not come to its end");
     return sections;
   } finally {
-    rmSync(directory, { recursive: true });
+    await powered.cut();
   }
 }

@@ -1,6 +1,10 @@
-/** cgroup v1: one directory for each controller that bocker uses, directly below its mount point. */
+/** cgroup v1: one directory for each controller that bocker uses, at the same path below its mount point. */
 import type { RuntimeResources } from "../../spec/runtime.ts";
 import type { CgroupPlan, CgroupWrite } from "../contribution.ts";
+import type { Hierarchy } from "../layout.ts";
+import { pathsAbove } from "../place.ts";
+import type { Read } from "../read.ts";
+import { handDownCpuset } from "./cpuset.ts";
 import { deviceLines } from "./devices.ts";
 
 /** Always: device access, memory and its OOM events, cpu time, process count, pause. */
@@ -45,54 +49,58 @@ function cpuWrites(directory: string, cpu: RuntimeResources["cpu"]): CgroupWrite
   return writes;
 }
 
-/**
- * @param name the cgroup's name, unique on the machine
- * @param inherited cpus and mems of the cpuset root, which a new cpuset lacks
- */
-export function planV1(
-  controllers: ReadonlyMap<string, string>,
-  name: string,
-  resources: RuntimeResources,
+function pidsWrites(directory: string, pids: RuntimeResources["pids"]): CgroupWrite[] {
+  if (pids === undefined || pids.limit <= 0) return [];
+  return [{ path: `${directory}/pids.max`, value: String(pids.limit), why: "at most this many tasks" }];
+}
+
+function cpusetWrites(
+  directory: string,
+  cpu: RuntimeResources["cpu"],
   inherited: { cpus: string; mems: string },
+): CgroupWrite[] {
+  return [
+    { path: `${directory}/cpuset.mems`, value: cpu?.mems ?? inherited.mems, why: "memory nodes" },
+    { path: `${directory}/cpuset.cpus`, value: cpu?.cpus ?? inherited.cpus, why: "only these processors" },
+  ];
+}
+
+/** @param path the cgroup's, below each mount, unique on the machine */
+export function planV1(
+  controllers: ReadonlyMap<string, Hierarchy>,
+  path: string,
+  resources: RuntimeResources,
+  read: Read,
 ): CgroupPlan {
-  const directories = new Map<string, string>();
   const wantsCpuset = resources.cpu?.cpus !== undefined || resources.cpu?.mems !== undefined;
-  for (const controller of [...ALWAYS, ...(wantsCpuset ? ["cpuset"] : [])]) {
-    const root = controllers.get(controller);
-    if (root !== undefined) directories.set(controller, `${root}/${name}`);
-  }
+  const used = [...ALWAYS, ...(wantsCpuset ? ["cpuset"] : [])].flatMap((name) => controllers.get(name) ?? []);
+  const mounts = [...new Set(used.map(({ mount }) => mount))];
   const limits: CgroupWrite[] = [];
-  const devices = directories.get("devices");
-  if (devices !== undefined) limits.push(...deviceLines(devices, resources.devices));
-  const memory = directories.get("memory");
-  if (memory !== undefined) limits.push(...memoryWrites(memory, resources.memory));
-  const cpu = directories.get("cpu");
-  if (cpu !== undefined) limits.push(...cpuWrites(cpu, resources.cpu));
-  const pids = directories.get("pids");
-  if (pids !== undefined && resources.pids !== undefined && resources.pids.limit > 0)
-    limits.push({
-      path: `${pids}/pids.max`,
-      value: String(resources.pids.limit),
-      why: "at most this many tasks",
-    });
-  const cpuset = directories.get("cpuset");
-  if (cpuset !== undefined)
-    limits.push(
-      { path: `${cpuset}/cpuset.mems`, value: resources.cpu?.mems ?? inherited.mems, why: "memory nodes" },
-      {
-        path: `${cpuset}/cpuset.cpus`,
-        value: resources.cpu?.cpus ?? inherited.cpus,
-        why: "only these processors",
-      },
-    );
-  const unique = [...new Set(directories.values())];
+  const limit = (controller: string, writes: (directory: string) => CgroupWrite[]) => {
+    const hierarchy = controllers.get(controller);
+    if (hierarchy !== undefined) limits.push(...writes(`${hierarchy.mount}${path}`));
+  };
+  limit("devices", (directory) => deviceLines(directory, resources.devices));
+  limit("memory", (directory) => memoryWrites(directory, resources.memory));
+  limit("cpu", (directory) => cpuWrites(directory, resources.cpu));
+  limit("pids", (directory) => pidsWrites(directory, resources.pids));
+  const cpuset = wantsCpuset ? controllers.get("cpuset") : undefined;
+  const above = cpuset === undefined ? undefined : handDownCpuset(cpuset.mount, pathsAbove(path), read);
+  if (above !== undefined)
+    limit("cpuset", (directory) => cpusetWrites(directory, resources.cpu, above.inherited));
+  const directories = mounts.map((mount) => `${mount}${path}`);
+  const memory = controllers.get("memory");
   return {
-    directories: unique,
+    version: 1,
+    evacuation: undefined,
+    parents: mounts.flatMap((mount) => pathsAbove(path).map((above) => `${mount}${above}`)),
+    handDown: above?.writes ?? [],
+    directories,
     limits,
-    enter: unique.map((directory) => `${directory}/tasks`),
+    enter: directories.map((directory) => `${directory}/tasks`),
     cloneInto: undefined,
-    binds: unique.map((directory) => [directory, `/sys/fs/cgroup/${directory.split("/").at(-2)}`]),
-    oomPath: memory === undefined ? "" : `${memory}/memory.oom_control`,
+    binds: mounts.map((mount) => [`${mount}${path}`, `/sys/fs/cgroup/${mount.split("/").at(-1)}`]),
+    oomPath: memory === undefined ? "" : `${memory.mount}${path}/memory.oom_control`,
     deviceProgram: undefined,
   };
 }

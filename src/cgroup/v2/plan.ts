@@ -1,6 +1,10 @@
 /** cgroup v2: one directory, entered at birth (CLONE_INTO_CGROUP), devices decided by an eBPF program. */
 import type { RuntimeResources } from "../../spec/runtime.ts";
 import type { CgroupPlan, CgroupWrite } from "../contribution.ts";
+import type { Hierarchy } from "../layout.ts";
+import { pathsAbove } from "../place.ts";
+import type { Read } from "../read.ts";
+import { planHandDown } from "./controllers.ts";
 import { deviceProgram } from "./devices.ts";
 
 /** v1 shares (2..262144) to v2 weight (1..10000), as runc and crun convert. */
@@ -51,29 +55,16 @@ function cpuWrites(directory: string, cpu: RuntimeResources["cpu"]): CgroupWrite
   return writes;
 }
 
-/** Controllers that must be on in the parent for the limits asked for, and those for statistics. */
-export function neededControllers(available: string[]): string[] {
-  return ["cpu", "cpuset", "io", "memory", "pids"].filter((controller) => available.includes(controller));
-}
-
+/** @param path the cgroup's, below the mount, unique on the machine */
 export function planV2(
-  root: string,
-  name: string,
+  { mount }: Pick<Hierarchy, "mount">,
+  path: string,
   resources: RuntimeResources,
-  controllers: { available: string[]; enabled: string[] },
+  read: Read,
 ): CgroupPlan {
-  const directory = `${root}/${name}`;
-  const missing = neededControllers(controllers.available).filter(
-    (one) => !controllers.enabled.includes(one),
-  );
-  const limits: CgroupWrite[] = [];
-  if (missing.length > 0)
-    limits.push({
-      path: `${root}/cgroup.subtree_control`,
-      value: missing.map((one) => `+${one}`).join(" "),
-      why: "controllers work in a cgroup only when its parent hands them down",
-    });
-  limits.push(...memoryWrites(directory, resources.memory), ...cpuWrites(directory, resources.cpu));
+  const directory = `${mount}${path}`;
+  const parents = pathsAbove(path).map((above) => `${mount}${above}`);
+  const limits = [...memoryWrites(directory, resources.memory), ...cpuWrites(directory, resources.cpu)];
   if (resources.pids !== undefined && resources.pids.limit > 0)
     limits.push({
       path: `${directory}/pids.max`,
@@ -81,6 +72,9 @@ export function planV2(
       why: "at most this many tasks",
     });
   return {
+    version: 2,
+    ...planHandDown(mount, parents, read),
+    parents,
     directories: [directory],
     limits,
     enter: [],

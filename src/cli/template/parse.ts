@@ -3,6 +3,8 @@
  * Parsing: text to a tree. What is not known here is an error, never ignored.
  */
 import { BockerError } from "../../base/errors.ts";
+import { isFunction } from "./functions.ts";
+import { unquoteGo } from "./go-string.ts";
 
 /** An argument of a pipeline's command. */
 export type Term =
@@ -16,10 +18,18 @@ export type Term =
 export interface Pipeline {
   /** `$x :=` or `$k, $v :=` */
   variables: string[];
+  /** `$x =`: the variable is there already, here or around. */
+  isAssignment: boolean;
   commands: Term[][];
 }
 
-export type TemplateNode = { kind: "text"; text: string } | { kind: "print"; pipeline: Pipeline } | Block;
+export type TemplateNode =
+  | { kind: "text"; text: string }
+  | { kind: "print"; pipeline: Pipeline }
+  /** Of the innermost range. */
+  | { kind: "break" }
+  | { kind: "continue" }
+  | Block;
 
 export interface Block {
   kind: "if" | "with" | "range";
@@ -75,7 +85,7 @@ function endOfAction(source: string, start: number): number {
 }
 
 const WORD =
-  /\s*(:=|,|\||\(|\)|"(?:\\.|[^"\\])*"|`[^`]*`|'(?:\\.|[^'\\])'|-?\d+(?:\.\d+)?|\$[A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*|(?:\.[A-Za-z0-9_]+)+|\.|[A-Za-z_][A-Za-z0-9_]*)/y;
+  /\s*(:=|=|,|\||\(|\)|"(?:\\.|[^"\\])*"|`[^`]*`|'(?:\\.|[^'\\])'|-?\d+(?:\.\d+)?|\$[A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*|(?:\.[A-Za-z0-9_]+)+|\.|[A-Za-z_][A-Za-z0-9_]*)/y;
 
 function words(action: string): string[] {
   const found: string[] = [];
@@ -109,7 +119,8 @@ class PipelineParser {
 
   #pipeline(): Pipeline {
     const variables: string[] = [];
-    const assign = this.#words.indexOf(":=", this.#at);
+    const assign = this.#words.findIndex((word, at) => at >= this.#at && (word === ":=" || word === "="));
+    const isAssignment = this.#words[assign] === "=";
     if (assign > 0) {
       for (; this.#at < assign; this.#at++)
         if (this.#words[this.#at] !== ",") variables.push(this.#words[this.#at]!);
@@ -121,7 +132,9 @@ class PipelineParser {
       else commands.at(-1)!.push(this.#term());
     }
     if (commands.some((command) => command.length === 0)) throw templateError("missing value for command");
-    return { variables, commands };
+    if (variables.some((name) => !/^\$[A-Za-z0-9_]+$/.test(name)) || variables.length > 2)
+      throw templateError("unexpected declaration in command");
+    return { variables, isAssignment, commands };
   }
 
   #term(): Term {
@@ -140,7 +153,11 @@ class PipelineParser {
 }
 
 function simpleTerm(word: string): Term {
-  if (word.startsWith('"')) return { kind: "value", value: JSON.parse(word) as string };
+  if (word.startsWith('"')) {
+    const value = unquoteGo(word);
+    if (value === undefined) throw templateError("invalid syntax");
+    return { kind: "value", value };
+  }
   if (word.startsWith("`")) return { kind: "value", value: word.slice(1, -1) };
   if (/^-?\d/.test(word)) return { kind: "value", value: Number(word) };
   if (word === "true" || word === "false") return { kind: "value", value: word === "true" };
@@ -151,13 +168,16 @@ function simpleTerm(word: string): Term {
     const [base = "$", ...path] = word.split(".");
     return { kind: "field", base, path };
   }
-  if (/^[A-Za-z_]/.test(word)) return { kind: "function", name: word };
+  if (isFunction(word)) return { kind: "function", name: word };
+  if (/^[A-Za-z_]/.test(word)) throw templateError(`function ${JSON.stringify(word)} not defined`);
   throw templateError(`unexpected ${JSON.stringify(word)} in command`);
 }
 
 class TemplateParser {
   readonly #tokens: Token[];
   #at = 0;
+  /** How many ranges are around. */
+  #ranges = 0;
 
   constructor(tokens: Token[]) {
     this.#tokens = tokens;
@@ -180,7 +200,10 @@ class TemplateParser {
         if (keyword === "end" || keyword === "else") return { nodes, end: text };
         if (keyword === "if" || keyword === "with" || keyword === "range")
           nodes.push(this.#block(keyword, rest));
-        else if (["template", "define", "block", "break", "continue"].includes(keyword))
+        else if (keyword === "break" || keyword === "continue") {
+          if (this.#ranges === 0) throw templateError(`{{${keyword}}} outside {{range}}`);
+          nodes.push({ kind: keyword });
+        } else if (["template", "define", "block"].includes(keyword))
           throw new BockerError("unsupported", `{{${keyword}}} in --format is not supported yet by bocker`);
         else nodes.push({ kind: "print", pipeline: new PipelineParser(words(text)).all() });
       }
@@ -190,7 +213,9 @@ class TemplateParser {
 
   #block(kind: "if" | "with" | "range", condition: string): TemplateNode {
     const pipeline = new PipelineParser(words(condition)).all();
+    if (kind === "range") this.#ranges++;
     const { nodes: body, end } = this.#nodes();
+    if (kind === "range") this.#ranges--;
     if (end === undefined) throw templateError("unexpected EOF");
     if (end === "end") return { kind, pipeline, body, otherwise: [] };
     const chained = /^else\s+(if|with)\s+([\s\S]+)$/.exec(end);

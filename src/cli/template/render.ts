@@ -1,16 +1,30 @@
 /** Go's text/template: a tree and data to text. */
-import { executionError, FUNCTIONS, goText, isTrue } from "./functions.ts";
+import { checkArguments, executionError, FUNCTIONS } from "./functions.ts";
+import { goText, isTrue } from "./go-text.ts";
 import { type Block, type Pipeline, parseTemplate, type TemplateNode, type Term } from "./parse.ts";
+import { NIL_POINTER } from "./zero.ts";
+
+/** What a variable holds; an assignment further in changes it for all. */
+interface Variable {
+  value: unknown;
+}
 
 interface Scope {
   dot: unknown;
-  variables: ReadonlyMap<string, unknown>;
+  variables: ReadonlyMap<string, Variable>;
+  /** Of the innermost range: how its round is to end early. */
+  round: { end?: "break" | "continue" };
 }
+
+/** A range over a number has at most so many rounds. */
+const ROUNDS_MAX = 1_000_000;
 
 /** Rows of a listing have only known fields; inspected documents are Go maps or structs all the way down. */
 function field(value: unknown, name: string): unknown {
-  if (value === null || value === undefined)
+  if (value === null || value === undefined || value === NIL_POINTER)
     throw executionError(`<.${name}>: nil pointer evaluating interface {}.${name}`);
+  // An object without a prototype is a Go map: what it lacks is no error.
+  if (Object.getPrototypeOf(value) === null) return (value as Record<string, unknown>)[name];
   if (typeof value !== "object" || Array.isArray(value) || !Object.hasOwn(value, name))
     throw executionError(`<.${name}>: can't evaluate field ${name}`);
   return (value as Record<string, unknown>)[name];
@@ -25,80 +39,109 @@ function termValue(term: Term, scope: Scope): unknown {
   if (term.kind === "group") return walk(pipelineValue(term.pipeline, scope).value, term.path);
   if (term.kind === "function") return call(term.name, []);
   if (term.base === ".") return walk(scope.dot, term.path);
-  if (!scope.variables.has(term.base))
-    throw executionError(`undefined variable ${JSON.stringify(term.base)}`);
-  return walk(scope.variables.get(term.base), term.path);
+  return walk(variable(term.base, scope).value, term.path);
+}
+
+function variable(name: string, { variables }: Scope): Variable {
+  const found = variables.get(name);
+  if (found === undefined) throw executionError(`undefined variable ${JSON.stringify(name)}`);
+  return found;
 }
 
 function call(name: string, values: unknown[]): unknown {
-  const action = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-  if (action === undefined) throw executionError(`function ${JSON.stringify(name)} not defined`);
-  return action(...(values as never[]));
+  checkArguments(name, values);
+  return FUNCTIONS[name]!(...(values as never[]));
+}
+
+/** A value, or what a method of the data makes of its arguments: `.Label "key"`. */
+function called(value: unknown, values: unknown[]): unknown {
+  if (typeof value !== "function") {
+    if (values.length > 0) throw executionError("can't give argument to non-function");
+    return value;
+  }
+  if (value.length !== values.length)
+    throw executionError(`<method>: wrong number of args: want ${value.length} got ${values.length}`);
+  return value(...values);
 }
 
 function pipelineValue(pipeline: Pipeline, scope: Scope): { value: unknown } {
   let value: unknown;
   pipeline.commands.forEach((command, position) => {
     const [first, ...rest] = command as [Term, ...Term[]];
-    const piped = position === 0 ? [] : [value];
-    const values = rest.map((term) => termValue(term, scope));
-    if (first.kind === "function") value = call(first.name, [...values, ...piped]);
-    else if (values.length + piped.length > 0) throw executionError("can't give argument to non-function");
-    else value = termValue(first, scope);
+    const values = rest.map((term) => called(termValue(term, scope), []));
+    if (position > 0) values.push(value);
+    value = first.kind === "function" ? call(first.name, values) : called(termValue(first, scope), values);
   });
   return { value };
 }
 
-function withVariables(scope: Scope, names: string[], values: unknown[]): ReadonlyMap<string, unknown> {
-  const variables = new Map(scope.variables);
+/** The variables with those that a pipeline declares; what it assigns to is there already. */
+function withVariables(scope: Scope, pipeline: Pipeline, values: unknown[]): ReadonlyMap<string, Variable> {
+  const names = pipeline.variables;
   // `range $v :=` sets the element, `range $k, $v :=` both.
   const used = names.length === 1 ? values.slice(-1) : values;
+  if (pipeline.isAssignment) {
+    names.forEach((name, position) => {
+      variable(name, scope).value = used[position];
+    });
+    return scope.variables;
+  }
+  const variables = new Map(scope.variables);
   names.forEach((name, position) => {
-    variables.set(name, used[position]);
+    variables.set(name, { value: used[position] });
   });
   return variables;
 }
 
-function range(node: Block, scope: Scope): string {
-  const { value } = pipelineValue(node.pipeline, scope);
-  const entries: [unknown, unknown][] = Array.isArray(value)
-    ? value.map((item, position): [unknown, unknown] => [position, item])
-    : value !== null && typeof value === "object"
-      ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-      : [];
-  if (entries.length === 0) return renderNodes(node.otherwise, scope);
-  return entries
-    .map(([key, item]) =>
-      renderNodes(node.body, {
-        dot: item,
-        variables: withVariables(scope, node.pipeline.variables, [key, item]),
-      }),
-    )
-    .join("");
+function entriesOf(value: unknown): [unknown, unknown][] {
+  if (Array.isArray(value)) return value.map((item, position) => [position, item]);
+  if (typeof value === "number" && Number.isInteger(value) && value <= ROUNDS_MAX)
+    return Array.from({ length: Math.max(0, value) }, (_, at) => [at, at]);
+  if (value === null || value === undefined || value === NIL_POINTER) return [];
+  if (typeof value !== "object") throw executionError(`<range>: range can't iterate over ${goText(value)}`);
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function renderNode(node: TemplateNode, scope: Scope): string {
+function range(node: Block, scope: Scope): string {
+  const entries = entriesOf(pipelineValue(node.pipeline, scope).value);
+  if (entries.length === 0) return renderNodes(node.otherwise, scope);
+  let text = "";
+  for (const [key, item] of entries) {
+    const round: Scope["round"] = {};
+    text += renderNodes(node.body, {
+      dot: item,
+      variables: withVariables(scope, node.pipeline, [key, item]),
+      round,
+    });
+    if (round.end === "break") break;
+  }
+  return text;
+}
+
+function renderNode(node: Exclude<TemplateNode, { kind: "print" }>, scope: Scope): string {
   if (node.kind === "text") return node.text;
+  if (node.kind === "break" || node.kind === "continue") {
+    scope.round.end = node.kind;
+    return "";
+  }
   if (node.kind === "range") return range(node, scope);
   const { value } = pipelineValue(node.pipeline, scope);
-  if (node.kind === "print") return node.pipeline.variables.length > 0 ? "" : goText(value);
   if (!isTrue(value)) return renderNodes(node.otherwise, scope);
-  const variables = withVariables(scope, node.pipeline.variables, [value]);
-  return renderNodes(node.body, { dot: node.kind === "with" ? value : scope.dot, variables });
+  const variables = withVariables(scope, node.pipeline, [value]);
+  return renderNodes(node.body, { ...scope, dot: node.kind === "with" ? value : scope.dot, variables });
 }
 
 function renderNodes(nodes: TemplateNode[], scope: Scope): string {
   let current = scope;
   let text = "";
   for (const node of nodes) {
-    text += renderNode(node, current);
-    if (node.kind === "print" && node.pipeline.variables.length > 0)
-      current = {
-        dot: scope.dot,
-        variables: withVariables(current, node.pipeline.variables, [
-          pipelineValue(node.pipeline, current).value,
-        ]),
-      };
+    if (node.kind !== "print") text += renderNode(node, current);
+    else {
+      const { value } = pipelineValue(node.pipeline, current);
+      if (node.pipeline.variables.length === 0) text += goText(value);
+      else current = { ...current, variables: withVariables(current, node.pipeline, [value]) };
+    }
+    if (scope.round.end !== undefined) break;
   }
   return text;
 }
@@ -106,5 +149,5 @@ function renderNodes(nodes: TemplateNode[], scope: Scope): string {
 /** A template, ready to be given data any number of times. Throws "invalid" with Go's words. */
 export function compileTemplate(source: string): (data: unknown) => string {
   const nodes = parseTemplate(source);
-  return (data) => renderNodes(nodes, { dot: data, variables: new Map([["$", data]]) });
+  return (data) => renderNodes(nodes, { dot: data, variables: new Map([["$", { value: data }]]), round: {} });
 }

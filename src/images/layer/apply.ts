@@ -37,6 +37,7 @@ import { isSystemError, SystemError } from "../../os/system-error.ts";
 import { attributesOf, metadataOf } from "./copy-file.ts";
 import { setMetadata, setMetadataAt } from "./file-metadata.ts";
 import { HardLinks } from "./hard-links.ts";
+import { mayHaveHoles, writeAroundZeros } from "./holes.ts";
 import { type LayerPath, layerPath, pathBytes, quoted } from "./layer-path.ts";
 import { LayerRoot, openInRoot } from "./layer-root.ts";
 import { LowerLayers } from "./lower-layers.ts";
@@ -121,7 +122,8 @@ export class LayerApplier implements TarSink {
     const file = this.#open;
     if (file === undefined) return;
     try {
-      if (position === file.position) writeAll(file.fd, bytes);
+      if (mayHaveHoles(file.entry.size)) writeAroundZeros(file.fd, bytes, position);
+      else if (position === file.position) writeAll(file.fd, bytes);
       else pwriteAll(file.fd, bytes, position);
       // A write behind a hole did not move the descriptor: from there on, positions are explicit.
       file.position = position === file.position ? position + bytes.length : -1;
@@ -136,7 +138,8 @@ export class LayerApplier implements TarSink {
     this.#open = undefined;
     try {
       withFd(file.fd, (fd) => {
-        if (file.entry.extents !== undefined) ftruncate(fd, file.entry.size);
+        const { extents, size } = file.entry;
+        if (extents !== undefined || mayHaveHoles(size)) ftruncate(fd, file.entry.size);
         setMetadata(fd, file.entry, true);
       });
     } catch (error) {

@@ -21,9 +21,9 @@ import {
   S_IFREG,
 } from "../../os/constants.ts";
 import { readDirectory } from "../../os/directories.ts";
+import { dataExtents } from "../../os/file-contents.ts";
 import { close, openat, pread, readlinkat, withFd } from "../../os/files.ts";
 import {
-  fgetxattr,
   flistxattr,
   fstat,
   isDevice,
@@ -35,17 +35,14 @@ import {
 } from "../../os/metadata.ts";
 import { isSystemError } from "../../os/system-error.ts";
 import { type WalkStep, walkTree } from "../../os/tree-walk.ts";
-import { attributesAt, attributesOf, dataExtents } from "./copy-file.ts";
+import { attributesAt, attributesOf } from "./copy-file.ts";
+import { archivedExtents } from "./holes.ts";
 import { quoted } from "./layer-path.ts";
+import { walkLayers } from "./merged-walk.ts";
 import { type Extent, NAME_MAX, type TarEntry, type TarEntryType } from "./tar-entry.ts";
 import { END_OF_ARCHIVE, storedDataSize, tarHeader, tarPadding } from "./tar-writer.ts";
-import {
-  isWhiteoutDevice,
-  isWhiteoutName,
-  OPAQUE_ATTRIBUTES,
-  OPAQUE_NAME,
-  WHITEOUT_PREFIX,
-} from "./whiteout.ts";
+import { type ChangeStep, type TreePair, treeChanges } from "./tree-changes.ts";
+import { isOpaque, isWhiteoutDevice, isWhiteoutName, OPAQUE_NAME, WHITEOUT_PREFIX } from "./whiteout.ts";
 
 export interface TreeOptions {
   /** Leave out what is mounted inside the tree. */
@@ -82,19 +79,26 @@ const INDIRECT_ATTRIBUTES = [
 class TreeArchive {
   readonly #options: TreeOptions;
   readonly #isUpper: boolean;
+  /** What is archived is a change, and not a tree. */
+  readonly #isChange: boolean;
+  readonly #isOverlay: boolean;
   /** The first name of every file that has several. */
   readonly #links = new Map<string, Buffer>();
 
-  constructor(isUpper: boolean, options: TreeOptions) {
-    this.#isUpper = isUpper;
+  constructor(kind: "tree" | "upper" | "merged" | "changes", options: TreeOptions) {
+    this.#isUpper = kind === "upper";
+    this.#isChange = kind === "upper" || kind === "changes";
+    this.#isOverlay = kind === "upper" || kind === "merged";
     this.#options = options;
   }
 
-  *chunks(root: number): Generator<Buffer, void, void> {
-    if (!this.#isUpper)
+  *chunks(
+    root: number,
+    walk: Iterable<ChangeStep> = walkTree(root, { oneFileSystem: this.#options.oneFileSystem ?? false }),
+  ): Generator<Buffer, void, void> {
+    if (!this.#isChange)
       yield tarHeader(this.#entry("directory", Buffer.from("./"), fstat(root), attributesOf(root)));
     yield* this.#opaqueMark(root, NOTHING);
-    const walk = walkTree(root, { oneFileSystem: this.#options.oneFileSystem ?? false });
     for (const step of walk) {
       if (step.leaving) continue;
       try {
@@ -108,7 +112,11 @@ class TreeArchive {
     yield END_OF_ARCHIVE;
   }
 
-  *#step(step: WalkStep): Generator<Buffer, void, void> {
+  *#step(step: ChangeStep): Generator<Buffer, void, void> {
+    if (step.removed === true) {
+      yield tarHeader(this.#marker(whiteoutPath(step)));
+      return;
+    }
     const stat = statat(step.dirfd, step.name);
     const type = TYPES.get(stat.mode & S_IFMT);
     if (type === undefined) return;
@@ -118,7 +126,7 @@ class TreeArchive {
         `the path ${quoted(step.path.subarray(0, 64))}… is too long for an archive`,
       );
     }
-    if ((this.#isUpper || this.#options.refuseWhiteoutNames === true) && isWhiteoutName(step.name)) {
+    if ((this.#isChange || this.#options.refuseWhiteoutNames === true) && isWhiteoutName(step.name)) {
       throw new BockerError(
         "invalid",
         `${quoted(step.path)}: an image cannot hold names that start with ".wh."`,
@@ -165,8 +173,7 @@ class TreeArchive {
 
   *#opaqueMark(fd: number, prefix: Buffer): Generator<Buffer, void, void> {
     if (!this.#isUpper) return;
-    const isOpaque = OPAQUE_ATTRIBUTES.some((name) => fgetxattr(fd, name)?.toString() === "y");
-    if (isOpaque) yield tarHeader(this.#marker(Buffer.concat([prefix, OPAQUE_NAME])));
+    if (isOpaque(fd)) yield tarHeader(this.#marker(Buffer.concat([prefix, OPAQUE_NAME])));
   }
 
   *#file(step: WalkStep): Generator<Buffer, void, void> {
@@ -178,8 +185,8 @@ class TreeArchive {
       this.#refuseIndirect(fd, step.path);
       const entry = this.#entry("file", step.path, stat, attributesOf(fd));
       const extents = stat.blocks * 512 < stat.size ? dataExtents(fd, stat.size) : wholeFile(stat.size);
-      if (extents.length !== 1 || extents[0]!.length !== stat.size) entry.extents = extents;
-      if (stat.size === 0) delete entry.extents;
+      const archived = archivedExtents(extents, stat.size);
+      if (archived !== undefined) entry.extents = archived;
       yield tarHeader(entry);
       yield* contents(fd, entry.extents ?? wholeFile(stat.size));
       yield tarPadding(storedDataSize(entry));
@@ -200,7 +207,7 @@ class TreeArchive {
   }
 
   #refuseIndirect(fd: number, path: Buffer): void {
-    if (!this.#isUpper) return;
+    if (!this.#isOverlay) return;
     const found = flistxattr(fd).find((name) => INDIRECT_ATTRIBUTES.includes(name));
     if (found === undefined) return;
     throw new BockerError(
@@ -272,12 +279,25 @@ function* contents(fd: number, extents: readonly Extent[]): Generator<Buffer, vo
  * opaque directories get ".wh..wh..opq". `upper` is a directory descriptor and stays the caller's.
  */
 export function diffUpper(upper: number, options: TreeOptions = {}): Generator<Buffer, void, void> {
-  return new TreeArchive(true, options).chunks(upper);
+  return new TreeArchive("upper", options).chunks(upper);
+}
+
+/** The layer that the difference of two trees amounts to. */
+export function diffTrees(pair: TreePair, options: TreeOptions = {}): Generator<Buffer, void, void> {
+  return new TreeArchive("changes", options).chunks(pair.root, treeChanges(pair));
 }
 
 /** All of a directory as one layer, the directory itself as "./". Whiteouts have no meaning here. */
 export function treeToTar(root: number, options: TreeOptions = {}): Generator<Buffer, void, void> {
-  return new TreeArchive(false, options).chunks(root);
+  return new TreeArchive("tree", options).chunks(root);
+}
+
+/**
+ * Layers as the one tree that a container sees; what is mounted in them is left out.
+ * @param roots directory descriptors, the topmost first
+ */
+export function layersToTar(roots: readonly [number, ...number[]]): Generator<Buffer, void, void> {
+  return new TreeArchive("merged", {}).chunks(roots[0], walkLayers(roots));
 }
 
 /** Bytes of all regular files below a directory, each file once: the size that `docker ps -s` shows. */

@@ -6,12 +6,12 @@
  * within their own layer.
  */
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../../os/constants.ts";
-import { close } from "../../os/files.ts";
-import { fgetxattr, fstat, isDirectory, type Stat } from "../../os/metadata.ts";
+import { close, withFd } from "../../os/files.ts";
+import { fstat, isDirectory, type Stat } from "../../os/metadata.ts";
 import { isSystemError } from "../../os/system-error.ts";
 import type { LayerPath } from "./layer-path.ts";
 import { openInRoot } from "./layer-root.ts";
-import { isWhiteoutDevice, OPAQUE_ATTRIBUTES } from "./whiteout.ts";
+import { isOpaque, isWhiteoutDevice } from "./whiteout.ts";
 
 export interface LowerFile {
   /** O_PATH, the caller's to close. */
@@ -33,21 +33,12 @@ function hidesBelow(root: number, path: LayerPath): boolean {
     try {
       const stat = fstat(fd);
       if (isWhiteoutDevice(stat)) return true;
-      if (isDirectory(stat) && isOpaque(root, path.slice(0, depth))) return true;
+      if (isDirectory(stat) && withFd(openInRoot(root, path.slice(0, depth), 0), isOpaque)) return true;
     } finally {
       close(fd);
     }
   }
   return false;
-}
-
-function isOpaque(root: number, path: LayerPath): boolean {
-  const fd = openInRoot(root, path, 0);
-  try {
-    return OPAQUE_ATTRIBUTES.some((name) => fgetxattr(fd, name)?.toString() === "y");
-  } finally {
-    close(fd);
-  }
 }
 
 export class LowerLayers {

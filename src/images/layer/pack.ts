@@ -4,51 +4,70 @@
  * Promises: both digests are computed in the same pass; nothing is held in memory but a few chunks; on
  * failure nothing is left in the store. The same archive gives the same blob.
  */
-import { createHash } from "node:crypto";
-import { createGzip } from "node:zlib";
+
 import { type Digest, digestFromHex } from "../../base/digest.ts";
+import { createSha256 } from "../../base/hash.ts";
+import { OCI_LAYER_GZIP, OCI_LAYER_ZSTD } from "../../spec/media-types.ts";
 import type { ContentStore, ExpectedBlob, Ingest } from "../store.ts";
+import { ParallelGzip } from "./parallel-gzip.ts";
+import { ParallelZstd } from "./parallel-zstd.ts";
 
 export interface PackedLayer {
   /** Of the uncompressed archive. */
   diffId: Digest;
   archiveSize: number;
-  /** Of the gzip file (application/vnd.oci.image.layer.v1.tar+gzip). */
+  /** Of the compressed file. */
   blob: ExpectedBlob;
   /** Holds that file, complete; the caller commits or aborts it. */
   ingest: Ingest;
 }
 
-/** Compresses `archive` into `store`. `tee`, if given, sees every uncompressed chunk, e.g. to apply it. */
+/** Bytes: the compressor works on other threads, and each of its turns costs as much as compressing some KiB. */
+const BATCH = 1 << 20;
+
+/** The same bytes in few large pieces, none of which the caller may touch again. */
+export async function* batched(
+  chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  let batch = Buffer.allocUnsafeSlow(BATCH);
+  let used = 0;
+  for await (const chunk of chunks)
+    for (let at = 0; at < chunk.length; ) {
+      const copied = chunk.copy(batch, used, at);
+      at += copied;
+      used += copied;
+      if (used < BATCH) continue;
+      yield batch;
+      batch = Buffer.allocUnsafeSlow(BATCH);
+      used = 0;
+    }
+  if (used > 0) yield batch.subarray(0, used);
+}
+
+/** How layers are compressed, and what they are called then (image-spec, layer.md). */
+export const PACKINGS = { gzip: OCI_LAYER_GZIP, zstd: OCI_LAYER_ZSTD } as const;
+export type Packing = keyof typeof PACKINGS;
+
+/** Compresses `archive` into `store`. */
 export async function packLayer(
   archive: Iterable<Buffer> | AsyncIterable<Buffer>,
   store: ContentStore,
-  tee?: (chunk: Buffer) => void,
+  packing: Packing = "gzip",
 ): Promise<PackedLayer> {
-  const hash = createHash("sha256");
-  const gzip = createGzip({ chunkSize: 1 << 18 });
+  const hash = createSha256();
   const ingest = store.ingest();
   let archiveSize = 0;
-  const written = (async () => {
-    for await (const chunk of gzip) ingest.write(chunk as Buffer);
-  })();
-  // Whoever fails first ends the other: the rejection is seen at the await below.
-  written.catch(() => gzip.destroy());
   try {
-    for await (const chunk of archive) {
-      hash.update(chunk);
-      archiveSize += chunk.length;
-      tee?.(chunk);
-      if (!gzip.write(chunk)) {
-        await Promise.race([new Promise((resolve) => gzip.once("drain", resolve)), written]);
-      }
+    const write = (bytes: Buffer) => ingest.write(bytes);
+    const compressor = packing === "gzip" ? new ParallelGzip(write) : new ParallelZstd(write);
+    for await (const block of batched(archive)) {
+      hash.update(block);
+      archiveSize += block.length;
+      await compressor.add(block);
     }
-    gzip.end();
-    await written;
+    await compressor.finish();
     return { diffId: digestFromHex(hash.digest("hex")), archiveSize, blob: ingest.verify(), ingest };
   } catch (error) {
-    gzip.destroy();
-    await written.catch(() => undefined);
     ingest.abort();
     throw error;
   }

@@ -5,9 +5,10 @@
  * the uncompressed archive are what was expected, and the directory holds the layer (not yet synced).
  * When it rejects, the blob is not in the store through this call and the directory is empty.
  */
-import { createHash } from "node:crypto";
+
 import { type Digest, digestFromHex } from "../../base/digest.ts";
 import { BockerError } from "../../base/errors.ts";
+import { createSha256 } from "../../base/hash.ts";
 import { emptyDirectory } from "../../os/remove-tree.ts";
 import type { ContentStore, ExpectedBlob, Ingest } from "../store.ts";
 import { type ApplyOptions, LayerApplier } from "./apply.ts";
@@ -66,7 +67,7 @@ async function* stored(
 export async function unpackLayer(request: UnpackRequest): Promise<UnpackedLayer> {
   const counting = new CountingSink(new LayerApplier(request.directory, request));
   const reader = new TarReader(counting);
-  const hash = createHash("sha256");
+  const hash = createSha256();
   const own = request.store?.ingest(request.expected);
   const ingest = request.ingest ?? own;
   let archiveSize = 0;

@@ -3,7 +3,7 @@
  * and as overlayfs keeps it in a directory (Documentation/filesystems/overlayfs.rst).
  */
 import { S_IFCHR, S_IFMT } from "../../os/constants.ts";
-import type { Stat } from "../../os/metadata.ts";
+import { fgetxattr, type Stat } from "../../os/metadata.ts";
 
 export const WHITEOUT_PREFIX = Buffer.from(".wh.");
 /** In a tar: what lower layers have in this directory is hidden. */
@@ -13,6 +13,11 @@ const METADATA_PREFIX = Buffer.from(".wh..wh.");
 
 export const OPAQUE_ATTRIBUTES = ["trusted.overlay.opaque", "user.overlay.opaque"];
 export const OPAQUE_VALUE = Buffer.from("y");
+
+/** Whether a directory hides what lower layers have in it. */
+export function isOpaque(fd: number): boolean {
+  return OPAQUE_ATTRIBUTES.some((name) => fgetxattr(fd, name)?.equals(OPAQUE_VALUE) === true);
+}
 
 const OVERLAY_PREFIXES = ["trusted.overlay.", "user.overlay."];
 

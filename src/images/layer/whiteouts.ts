@@ -14,7 +14,7 @@ export class Whiteouts {
   readonly #directories: LayerRoot;
   readonly #mode: ApplyOptions["mode"];
   readonly #opaqueAttribute: string;
-  /** In mode "rootfs": what this layer brought, which its own whiteouts do not touch. */
+  /** In mode "rootfs": what this layer brought, and the directories above, which its own whiteouts do not touch. */
   readonly #kept = new Set<string>();
 
   constructor(directories: LayerRoot, options: ApplyOptions) {
@@ -29,7 +29,14 @@ export class Whiteouts {
 
   /** Remembers that this layer has an entry at `path`. */
   keep(path: LayerPath): void {
-    if (this.#mode === "rootfs") this.#kept.add(keyOf(path));
+    if (this.#mode !== "rootfs") return;
+    const key = keyOf(path);
+    for (
+      let end = key.length;
+      end > 0 && !this.#kept.has(key.slice(0, end));
+      end = key.lastIndexOf("/", end - 1)
+    )
+      this.#kept.add(key.slice(0, end));
   }
 
   makeOpaque(fd: number): void {
@@ -75,11 +82,16 @@ export class Whiteouts {
     }
   }
 
+  /** What this layer has at that name, or below it, stays; everything else there goes. */
   #remove(parentPath: LayerPath, name: Buffer): void {
-    if (this.#kept.has(keyOf([...parentPath, name]))) return;
     const parent = this.#directories.existingDirectory(parentPath);
     if (parent === undefined) return;
-    withFd(parent, () => removeTree(parent, name));
+    const path = [...parentPath, name];
+    withFd(parent, () => {
+      const existing = statatIfExists(parent, name);
+      if (!this.#kept.has(keyOf(path))) removeTree(parent, name);
+      else if (existing !== undefined && isDirectory(existing)) this.#emptyDirectory(path);
+    });
     this.#directories.forget();
   }
 
@@ -88,14 +100,9 @@ export class Whiteouts {
     const parent = this.#directories.existingDirectory(path);
     if (parent === undefined) return;
     const prefix = path.length === 0 ? "" : `${keyOf(path)}/`;
-    const needed = new Set<string>();
-    for (const kept of this.#kept) {
-      for (let end = kept.length; end > 0; end = kept.lastIndexOf("/", end - 1))
-        needed.add(kept.slice(0, end));
-    }
     try {
       for (const step of walkTree(parent)) {
-        if (step.leaving || needed.has(prefix + step.path.toString("latin1"))) continue;
+        if (step.leaving || this.#kept.has(prefix + step.path.toString("latin1"))) continue;
         step.descend = false;
         removeTree(step.dirfd, step.name);
       }

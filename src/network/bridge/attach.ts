@@ -55,6 +55,8 @@ export interface AttachOptions {
  */
 const FIRST_CONTAINER_INDEX = 100;
 const LOOPBACK_INDEX = 1;
+/** Names of host ends. */
+export const HOST_INTERFACE = /^veth[0-9a-f]{7}$/;
 /** Host indexes are drawn from 2^24 … 2^30: far above those the kernel hands out, rarely equal. */
 const HOST_INDEX_BASE = 0x01000000;
 const HOST_INDEX_RANGE = 0x3f000000;

@@ -2,10 +2,11 @@
  * The host's side of a bridge network: the bridge itself, its carrier, its sysctls and its firewall.
  * Everything here may run in several processes at once and may have been cut short before (setup.ts).
  */
-import { writeFileSync } from "node:fs";
+
 import { BockerError } from "../../base/errors.ts";
 import { formatIpv4 } from "../../base/ipv4.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../os/constants.ts";
+import { writeFile } from "../../os/host-files.ts";
 import { native } from "../../os/native.ts";
 import { getChain } from "../../os/netlink/nftables.ts";
 import { IFF_UP } from "../../os/netlink/rtnetlink.ts";
@@ -52,6 +53,8 @@ export interface EnsuredBridge extends Bridge {
    * containers' ports are no longer published: publish them again.
    */
   readonly firewallInstalled: boolean;
+  /** It was missing: containers that run (someone has deleted it under them) are to be its ports again. */
+  readonly bridgeMade: boolean;
   /** net.ipv4.ip_forward was 0 and is 1 now. */
   readonly forwardingEnabled: boolean;
 }
@@ -127,7 +130,7 @@ export function ensureBridge(options: BridgeOptions): EnsuredBridge {
     const hasFirewall = firewallPresent(nftables);
     if (found !== undefined && hasFirewall) {
       checkSubnet(found, options);
-      return { ...found, firewallInstalled: false, forwardingEnabled: false };
+      return { ...found, bridgeMade: false, firewallInstalled: false, forwardingEnabled: false };
     }
     using route = new NetlinkSocket("route");
     const { bridge, steps } = planBridgeSetup(route, options, found);
@@ -135,6 +138,7 @@ export function ensureBridge(options: BridgeOptions): EnsuredBridge {
     if (steps.every((step) => perform(step, sockets)))
       return {
         ...bridge,
+        bridgeMade: found === undefined,
         firewallInstalled: !hasFirewall,
         forwardingEnabled: steps.some((step) => step.kind === "setting" && step.path === IP_FORWARD),
       };
@@ -158,7 +162,7 @@ export function previewBridge(options: BridgeOptions): BridgeSetup {
 
 function writeSetting(path: string, value: string): void {
   try {
-    writeFileSync(path, value);
+    writeFile(path, value);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") {
       throw new BockerError("denied", `cannot write ${value} to ${path}`, { cause });

@@ -17,6 +17,8 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_SCTP = 132;
 const EACCES = 13;
+const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
 const EADDRINUSE = 98;
 const EADDRNOTAVAIL = 99;
 
@@ -26,7 +28,10 @@ export interface HeldPort {
   readonly hostPort: number;
 }
 
-/** Tries to hold a port (0: any). Returns -errno when it cannot. */
+/**
+ * Tries to hold a port (0: any). Returns -errno when it cannot. TCP's socket does not listen yet: what connected to it
+ * before the firewall sends the port's packets elsewhere would never be answered. The launcher makes it listen.
+ */
 function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | number {
   const type = (protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
   const fd = native().socket(AF_INET, type, protocol === "sctp" ? IPPROTO_SCTP : 0);
@@ -37,11 +42,13 @@ function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | numb
   view.setUint16(0, AF_INET, true);
   view.setUint16(2, port, false);
   address.set(parseIpv4(hostIp), 4);
-  // A listening TCP socket excludes others even with SO_REUSEADDR, which lets it pass old connections in
-  // TIME_WAIT. UDP has neither.
-  if (protocol !== "udp") native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0));
   let result = native().bind(fd, address);
-  if (result >= 0 && protocol !== "udp") result = native().listen(fd, 1);
+  if (result === -EADDRINUSE && protocol !== "udp") {
+    // Old connections in TIME_WAIT are in nobody's way. Not at once: it would share the port with another
+    // container's socket that does not listen yet.
+    native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0));
+    result = native().bind(fd, address);
+  }
   if (result >= 0) result = native().getsockname(fd, address);
   if (result < 0) {
     native().close(fd);
@@ -58,10 +65,16 @@ export function portInUse(protocol: Protocol, hostIp: string, port: number): boo
   return false;
 }
 
+/**
+ * What a kernel without nf_tables answers: EINVAL while its module is not loaded, EPROTONOSUPPORT without all of netfilter.
+ * Containers without a network need neither.
+ */
+const NO_FIREWALL = new Set([EINVAL, EPROTONOSUPPORT]);
+
 /** What bocker's table publishes now; nothing when there is no table. */
 export function listPublished(): PublishedPort[] {
-  using socket = new NetlinkSocket("nftables");
   try {
+    using socket = new NetlinkSocket("nftables");
     return ["ports", "ports_any"].flatMap((map) =>
       socket
         .query(dumpElements(TABLE, map), `list the published ports in ${map}`)
@@ -69,7 +82,8 @@ export function listPublished(): PublishedPort[] {
         .flatMap((element) => parsePublished(element) ?? []),
     );
   } catch (error) {
-    if (error instanceof NetlinkError && error.code === "not-found") return [];
+    if (!(error instanceof NetlinkError)) throw error;
+    if (error.code === "not-found" || NO_FIREWALL.has(error.errno)) return [];
     throw error;
   }
 }

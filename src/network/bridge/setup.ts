@@ -5,8 +5,9 @@
  * Every step is harmless when done twice, and the bridge's address comes last, so that a bridge with an
  * address is complete.
  */
-import { readFileSync } from "node:fs";
+
 import { BockerError } from "../../base/errors.ts";
+import { readText } from "../../os/host-files.ts";
 import type { NetlinkRequest } from "../../os/netlink/message.ts";
 import {
   addAddress,
@@ -103,11 +104,17 @@ function keeperSteps(master: { index: number; name: string }): BridgeStep[] {
   ];
 }
 
-function linkSteps(found: Link | undefined, index: number, options: BridgeOptions): BridgeStep[] {
+function linkSteps(
+  found: Link | undefined,
+  index: number,
+  gateway: string,
+  options: BridgeOptions,
+): BridgeStep[] {
   const { name, mtu } = options;
   const steps: BridgeStep[] = [];
-  // A MAC of its own: a bridge without one takes its lowest port's, and changes it as containers come and go.
-  const mac = macOf(Array.from(crypto.getRandomValues(new Uint8Array(4))).join("."));
+  // A MAC of its own: a bridge without one takes its lowest port's, and changes it as containers come and go. Its
+  // address's: containers remember it, and one that is made anew under them must have the same.
+  const mac = macOf(gateway);
   if (found === undefined)
     steps.push(
       send(createBridge(name, { index, mac, ...(mtu !== undefined && { mtu }) }), false, {
@@ -178,7 +185,7 @@ function planSubnet(
 }
 
 function forwardingSteps(): BridgeStep[] {
-  if (readFileSync(IP_FORWARD, "utf8").trim() === "1") return [];
+  if (readText(IP_FORWARD).trim() === "1") return [];
   return [setting(IP_FORWARD, "1", "the host routes between its containers and the world")];
 }
 
@@ -198,7 +205,7 @@ export function planBridgeSetup(
   const index = complete?.index ?? link?.index ?? INDEX_BASE + (random % INDEX_RANGE);
   const { subnet, gateway } = complete ?? planSubnet(route, index, options);
   checkSubnet({ subnet }, options);
-  const steps = complete === undefined ? linkSteps(link, index, options) : [];
+  const steps = complete === undefined ? linkSteps(link, index, gateway, options) : [];
   steps.push({
     kind: "netlink",
     family: "nftables",

@@ -33,8 +33,6 @@ export const MAX_ATTRIBUTE_PAYLOAD = 65531;
 export const MAX_REQUEST_BYTES = 1 << 20;
 
 const HEADER_BYTES = 16;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** Something to send in one sendmsg, and what to expect back. */
 export interface NetlinkRequest {
@@ -113,7 +111,7 @@ export class MessageBuilder {
   string(type: number, value: string): this {
     if (value.includes("\0"))
       throw new BockerError("invalid", `a name contains a NUL byte: ${JSON.stringify(value)}`);
-    return this.attribute(type, encoder.encode(`${value}\0`));
+    return this.attribute(type, Buffer.from(`${value}\0`));
   }
 
   /** An attribute whose payload is what `body` adds. Pass `type | NLA_F_NESTED` where the family wants it. */
@@ -258,7 +256,17 @@ export function readBe32(data: Uint8Array | undefined): number | undefined {
 export function readString(data: Uint8Array | undefined): string | undefined {
   if (data === undefined) return undefined;
   const end = data.indexOf(0);
-  return decoder.decode(end < 0 ? data : data.subarray(0, end));
+  return Buffer.from(end < 0 ? data : data.subarray(0, end)).toString("utf8");
+}
+
+/** Throws "internal" for a message that ends before what each of its kind has: the kernel never sends one. */
+export function requirePayload(message: ReceivedMessage, bytes: number): void {
+  if (message.payload.length < bytes) {
+    throw new BockerError(
+      "internal",
+      `netlink message of type ${message.type} with ${message.payload.length} bytes; it has at least ${bytes}`,
+    );
+  }
 }
 
 /** An NLMSG_ERROR reply: errno 0 is an acknowledgement; `text` is the kernel's extended ack. */
@@ -268,6 +276,8 @@ export interface Acknowledgement {
 }
 
 export function parseAcknowledgement(message: ReceivedMessage): Acknowledgement {
+  // With the header that it answers, which is not always read.
+  requirePayload(message, 4 + HEADER_BYTES);
   const view = new DataView(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength);
   const errno = -view.getInt32(0, true);
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno };

@@ -16,6 +16,7 @@ import {
   type ReceivedMessage,
   readString,
   readU32,
+  requirePayload,
 } from "./message.ts";
 
 export const RTM_NEWLINK = 16;
@@ -25,6 +26,8 @@ export const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
+const RTM_NEWNSID = 88;
+const RTM_GETNSID = 90;
 
 const AF_INET = 2;
 export const IFF_UP = 0x1;
@@ -35,12 +38,15 @@ const IFLA_MASTER = 10;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_NET_NS_FD = 28;
+const IFLA_LINK_NETNSID = 37;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
 const VETH_INFO_PEER = 1;
+const NETNSA_NSID = 1;
+const NETNSA_PID = 2;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const RTA_DST = 1;
@@ -72,6 +78,8 @@ export interface Link {
   readonly operstate?: number;
   /** "bridge", "veth", … */
   readonly kind?: string;
+  /** Of the namespace that the other end of a veth is in, as this namespace numbers it. */
+  readonly peerNamespace?: number;
 }
 
 export interface Address {
@@ -327,12 +335,14 @@ export function dumpRoutes(): Uint8Array {
 /** A link, or undefined for a message of another type. */
 export function parseLink(message: ReceivedMessage): Link | undefined {
   if (message.type !== RTM_NEWLINK) return undefined;
+  requirePayload(message, 16);
   const view = new DataView(message.payload.buffer, message.payload.byteOffset, message.payload.byteLength);
   const attributes = parseAttributes(message.payload.subarray(16));
   const master = readU32(attributes.get(IFLA_MASTER));
   const mac = attributes.get(IFLA_ADDRESS);
   const mtu = readU32(attributes.get(IFLA_MTU));
   const operstate = attributes.get(IFLA_OPERSTATE)?.[0];
+  const peerNamespace = readU32(attributes.get(IFLA_LINK_NETNSID));
   const info = attributes.get(IFLA_LINKINFO);
   const kind = info === undefined ? undefined : readString(parseAttributes(info).get(IFLA_INFO_KIND));
   return {
@@ -344,7 +354,19 @@ export function parseLink(message: ReceivedMessage): Link | undefined {
     ...(mtu !== undefined && { mtu }),
     ...(operstate !== undefined && { operstate }),
     ...(kind !== undefined && { kind }),
+    ...(peerNamespace !== undefined && { peerNamespace }),
   };
+}
+
+/** The number that this namespace has for a process's; answered by one message (parseNamespace). */
+export function getNamespace(pid: number): Uint8Array {
+  // struct rtgenmsg, padded.
+  return new MessageBuilder().message(RTM_GETNSID, 0, new Uint8Array(4)).u32(NETNSA_PID, pid).finish();
+}
+
+export function parseNamespace(message: ReceivedMessage): number | undefined {
+  if (message.type !== RTM_NEWNSID) return undefined;
+  return readU32(parseAttributes(message.payload.subarray(4)).get(NETNSA_NSID));
 }
 
 export function parseAddress(message: ReceivedMessage): Address | undefined {

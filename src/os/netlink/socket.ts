@@ -2,7 +2,6 @@
  * A synchronous netlink socket. The kernel handles a request inside sendmsg, so every answer is already
  * queued when it returns: the socket is non-blocking and never waits.
  */
-import { getSystemErrorName } from "node:util";
 import { BockerError, type ErrorCode } from "../../base/errors.ts";
 import {
   AF_NETLINK,
@@ -13,6 +12,7 @@ import {
   SOCK_RAW,
 } from "../constants.ts";
 import { native } from "../native.ts";
+import { codeOfErrno } from "../system-error.ts";
 import {
   type NetlinkRequest,
   NLMSG_DONE,
@@ -49,7 +49,7 @@ export class NetlinkError extends BockerError {
 
   constructor(errno: number, what: string, text?: string) {
     const detail = text === undefined ? "" : ` (${text})`;
-    super(codeOf(errno), `${what}: ${getSystemErrorName(-errno)}${detail}`);
+    super(codeOf(errno), `${what}: ${codeOfErrno(errno)}${detail}`);
     this.name = "NetlinkError";
     this.errno = errno;
   }

@@ -17,6 +17,7 @@ const SAMPLES: Record<string, unknown> = {
   ],
   groups: [0, 4294967295],
   message: Uint8Array.of(0, 255, 128),
+  lines: '0{"Type":"network"\n3{"Type":"container"\n',
   argv: ["sh", "-c", "echo 'it'\n\u001b[31m"],
   env: ["A=\udcff\udc80 raw", "B=ü"],
   candidates: ["/bin/sh"],
@@ -72,13 +73,22 @@ const plan: Plan = {
     runDirectory: "/run",
     oomPath: "",
     detachKeys: Uint8Array.of(16, 17),
-    inherited: 0,
+    locked: false,
+    discardPath: "",
     cleanupArgv: ["bocker", "cleanup"],
     cleanupEnv: [],
   },
 };
 
-const explanation: Explanation = { id: "f".repeat(64), name: "", before: [], plan, after: [], inherited: [] };
+const explanation: Explanation = {
+  id: "f".repeat(64),
+  name: "",
+  before: [],
+  meanwhile: [],
+  plan,
+  after: [],
+  inherited: [],
+};
 
 describe("--explain=json", () => {
   test("parsed again is the same plan, byte for byte", () => {
@@ -151,20 +161,20 @@ describe("--timings", () => {
     };
     const times = BigUint64Array.from([12, 14, 15, 17, 0].map((ms) => BigInt(ms) * 1000000n));
     const marks = [
-      { what: "prepare", at: 11 },
-      { what: "start the launcher", at: 13 },
+      { what: "begin", at: 10 },
+      { what: "prepare", at: 10.5 },
+      { what: "start the launcher", at: 11 },
       { what: "wait", at: 20 },
     ];
-    const rows = timingRows(10, marks, small, times).map(({ what, at, took }) => [what, at, took]);
+    const rows = timingRows(marks, small, times).map(({ what, at, took }) => [what, at, took]);
     expect(rows).toEqual([
-      ["prepare", 0, 1],
-      ["start the launcher", 1, 2],
-      ["cgroup", 1, 1],
-      ["clone", 2, 2],
-      ["network", 4, 1],
-      ["mounts", 4, 3],
-      ["wait", 3, 7],
-      ["total", 0, 10],
+      ["prepare", 10, 0.5],
+      ["start the launcher", 10.5, 0.5],
+      ["cgroup", 11, 1],
+      ["wait", 11, 9],
+      ["clone", 12, 2],
+      ["network", 14, 1],
+      ["mounts", 14, 3],
     ]);
   });
 });

@@ -18,6 +18,8 @@ export interface Explanation {
   image?: ImageSummary;
   /** Done by the engine before the launcher runs. */
   before: Step[];
+  /** Done by the engine while the launcher makes the container's process; what is left of the plan follows then. */
+  meanwhile: Step[];
   plan: Plan;
   /** Done by the engine after the monitor has ended. */
   after: Step[];

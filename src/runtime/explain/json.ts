@@ -5,6 +5,7 @@
  *   id, name    of the container
  *   image       { reference, id, layers }, where there is one
  *   before      steps of the engine before the launcher runs
+ *   meanwhile   steps of the engine while the launcher makes the container's process
  *   plan        { operations, monitor, timings }: what encodePlan makes the launcher's bytes of
  *   inherited   what the descriptors are that the launcher gets from number 5 on
  *   after       steps of the engine after the monitor has ended
@@ -13,7 +14,9 @@
  * (as decimal text, since a reader's numbers may have 53 bits), { "base64": "AQID" } are bytes. Bytes of arguments that
  * are not UTF-8 are lone surrogates U+DC80 to U+DCFF, escaped.
  */
+
 import { BockerError } from "../../base/errors.ts";
+import { visibleJson } from "../../base/visible-json.ts";
 import type { Plan } from "../plan/operation.ts";
 import type { Explanation } from "./explanation.ts";
 
@@ -43,7 +46,7 @@ function revive(_key: string, value: unknown): unknown {
 
 /** The document, indented, without a newline at the end. */
 export function explainJson(explanation: Explanation): string {
-  return JSON.stringify({ format: JSON_FORMAT, ...(withoutBytes(explanation) as object) }, replace, 2);
+  return visibleJson({ format: JSON_FORMAT, ...(withoutBytes(explanation) as object) }, 2, replace);
 }
 
 /** Reads a document back. Throws "invalid" for one of another format. */

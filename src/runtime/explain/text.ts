@@ -68,7 +68,7 @@ function itemOfStep(step: Step): Item {
 }
 
 function sectionsOf(explanation: Explanation): Section[] {
-  const { plan, before, after } = explanation;
+  const { plan, before, meanwhile, after } = explanation;
   const phase = (name: Parameters<typeof operationsOf>[1]) =>
     operationsOf(plan, name).map(({ operation }) => itemOfOperation(operation));
   return [
@@ -77,6 +77,11 @@ function sectionsOf(explanation: Explanation): Section[] {
       title: "The launcher",
       subtitle: "makes the container's process, and stays as its monitor",
       items: phase("host"),
+    },
+    {
+      title: "bocker",
+      subtitle: "meanwhile decides what remains, and sends it",
+      items: meanwhile.map(itemOfStep),
     },
     {
       title: "The monitor",
@@ -88,7 +93,12 @@ function sectionsOf(explanation: Explanation): Section[] {
       subtitle: "sets itself up, and then becomes the program",
       items: phase("container"),
     },
-    { title: "The monitor", subtitle: "when the container has ended", items: phase("cleanup") },
+    { title: "The monitor", subtitle: "once the program runs", items: phase("started") },
+    {
+      title: "The monitor",
+      subtitle: "when the container has ended",
+      items: [...phase("ended"), ...phase("cleanup")],
+    },
     { title: "bocker", subtitle: "at the very end", items: after.map(itemOfStep) },
   ].filter(({ items }) => items.length > 0);
 }

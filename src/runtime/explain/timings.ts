@@ -5,16 +5,16 @@
 import { LAUNCHED } from "../launch/launcher.ts";
 import type { Operation, Phase, Plan } from "../plan/operation.ts";
 
-/** The end of one of the engine's phases. */
+/** The end of one of the engine's phases; the first is where they begin. */
 export interface Mark {
   what: string;
   at: number;
 }
 
 export interface TimingRow {
-  who: "bocker" | "monitor" | "container" | "";
+  who: "kernel" | "bocker" | "monitor" | "container" | "";
   what: string;
-  /** When it began, after the process's start. */
+  /** When it began. */
   at: number;
   took: number;
 }
@@ -63,24 +63,22 @@ function launcherRows(begin: number, plan: Plan, times: BigUint64Array): TimingR
 }
 
 /**
- * The table's rows, the total last.
- * @param start when the process began
+ * The rows, in the order in which they began; processes run at the same time.
  * @param times of the launcher's operations, in the plan's order; undefined when it did not tell
  */
 export function timingRows(
-  start: number,
   marks: readonly Mark[],
   plan: Plan | undefined,
   times: BigUint64Array | undefined,
 ): TimingRow[] {
   const rows: TimingRow[] = [];
-  let last = start;
-  for (const { what, at } of marks) {
+  const [begin, ...phases] = marks;
+  let last = begin?.at ?? 0;
+  for (const { what, at } of phases) {
     rows.push({ who: "bocker", what, at: last, took: at - last });
     if (what === LAUNCHED && plan !== undefined && times !== undefined)
-      rows.push(...launcherRows(last, plan, times));
+      rows.push(...launcherRows(at, plan, times));
     last = at;
   }
-  rows.push({ who: "", what: "total", at: start, took: last - start });
-  return rows.map((row) => ({ ...row, at: row.at - start }));
+  return rows.sort((a, b) => a.at - b.at);
 }

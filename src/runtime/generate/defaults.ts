@@ -1,9 +1,6 @@
 /** Docker's defaults: moby daemon/pkg/oci/defaults.go and daemon/oci_linux.go (reference/security.md section 2). */
 import type { DeviceRule, RuntimeDevice, RuntimeMount } from "../../spec/runtime.ts";
 
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
-
 export const MASKED_PATHS: readonly string[] = [
   "/proc/acpi",
   "/proc/asound",

@@ -53,20 +53,20 @@ export function parseCpuList(text: string): number[] {
   return numbers;
 }
 
-function cpuOf(host: HostConfig, processors: number): RuntimeResources["cpu"] {
+function cpuOf(host: HostConfig, processors: () => number): RuntimeResources["cpu"] {
   const { nanoCpus, cpuShares, cpusetCpus, cpusetMems } = host;
-  if (nanoCpus !== undefined && (nanoCpus < 1e7 || nanoCpus > processors * 1e9))
+  if (nanoCpus !== undefined && (nanoCpus < 1e7 || nanoCpus > processors() * 1e9))
     throw new BockerError(
       "invalid",
-      `range of CPUs is from 0.01 to ${processors.toFixed(2)}, as there are only ${processors} CPUs available`,
+      `range of CPUs is from 0.01 to ${processors().toFixed(2)}, as there are only ${processors()} CPUs available`,
     );
   if (cpuShares !== undefined && cpuShares < 0) throw new BockerError("invalid", "shares: invalid argument");
   if (cpusetCpus !== undefined) {
-    const missing = parseCpuList(cpusetCpus).some((cpu) => cpu >= processors);
+    const missing = parseCpuList(cpusetCpus).some((cpu) => cpu >= processors());
     if (missing)
       throw new BockerError(
         "invalid",
-        `Requested CPUs are not available - requested ${cpusetCpus}, available: 0-${processors - 1}`,
+        `Requested CPUs are not available - requested ${cpusetCpus}, available: 0-${processors() - 1}`,
       );
   }
   if (
@@ -99,7 +99,7 @@ function deviceRules(host: HostConfig): DeviceRule[] {
 }
 
 /** @param processors how many this machine has */
-export function resourcesOf(host: HostConfig, processors: number): RuntimeResources {
+export function resourcesOf(host: HostConfig, processors: () => number): RuntimeResources {
   const memory = memoryOf(host);
   const cpu = cpuOf(host, processors);
   const { pidsLimit } = host;

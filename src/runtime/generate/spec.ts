@@ -1,5 +1,6 @@
 /** A container's record as an OCI runtime specification, with Docker's defaults. */
 import { BockerError } from "../../base/errors.ts";
+import type { Machine } from "../../os/machine.ts";
 import type { ContainerRecord, HostConfig, MountPoint } from "../../spec/container.ts";
 import type {
   RuntimeDevice,
@@ -9,30 +10,23 @@ import type {
   RuntimeSpec,
 } from "../../spec/runtime.ts";
 import { selectCapabilities } from "./capabilities.ts";
-import { DEFAULT_DEVICES, DEFAULT_PATH, defaultMounts, MASKED_PATHS, READONLY_PATHS } from "./defaults.ts";
+import { DEFAULT_DEVICES, defaultMounts, MASKED_PATHS, READONLY_PATHS } from "./defaults.ts";
+import { processEnvironment } from "./environment.ts";
 import { resourcesOf } from "./resources.ts";
 import { sysctlsOf } from "./sysctls.ts";
 import type { ResolvedUser } from "./user.ts";
 
 /** What the specification needs to know of this machine. */
-export interface Machine {
-  processors: number;
-  /** Capabilities that the engine itself has in its bounding set. */
-  capabilities: bigint;
-  /** The engine's own hard limit on open files. */
-  openFiles: number;
-  /** /sys/devices/system/cpu/cpu* with a thermal_throttle directory. */
-  thermalPaths: string[];
+export interface SpecMachine extends Machine {
   /** Its devices, for a privileged container. */
   devices: RuntimeDevice[];
-  exists: (path: string) => boolean;
 }
 
 export interface SpecInput {
   record: ContainerRecord;
-  user: ResolvedUser;
-  machine: Machine;
-  cgroupName: string;
+  machine: SpecMachine;
+  /** Below each hierarchy's mount. */
+  cgroupsPath: string;
   mountPoint: string;
   /** Paths of the files that the engine makes for /etc. */
   files: { hosts: string; hostname: string; resolv: string };
@@ -41,31 +35,20 @@ export interface SpecInput {
 /** Daemonless, so not "whatever the daemon had": what Docker's package sets, as far as it may be raised. */
 const OPEN_FILES = 1048576;
 
-/** Environment variables, the last of a name winning, in the order of first appearance. */
-export function mergeEnvironment(...lists: string[][]): string[] {
-  const values = new Map<string, string>();
-  for (const entry of lists.flat()) values.set(entry.split("=", 1)[0] ?? "", entry);
-  return [...values.values()];
-}
-
-/** PATH, HOSTNAME, TERM and HOME as Docker sets them, where the image and the user have not. */
-export function processEnvironment(
-  configured: string[],
-  options: { hostname: string; home: string; tty: boolean },
-): string[] {
-  const base = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${options.hostname}`];
-  if (options.tty) base.push("TERM=xterm");
-  const merged = mergeEnvironment(base, configured);
-  return merged.some((entry) => entry.startsWith("HOME=")) ? merged : [...merged, `HOME=${options.home}`];
-}
-
 /** Permitted and effective only for root, as execve would have it; nothing inheritable, ever. */
 export function processCapabilities(bounding: string[], uid: number): RuntimeProcess["capabilities"] {
   const held = uid === 0 ? bounding : [];
   return { bounding, effective: held, permitted: held, inheritable: [], ambient: [] };
 }
 
-function processOf({ record, user, machine }: SpecInput): RuntimeProcess {
+/** Until the image's own files say who the user is. */
+const ROOT: ResolvedUser = { uid: 0, gid: 0, groups: [0], home: "/root" };
+
+/** The container's program, run by `user`. */
+export function processOf(
+  { record, machine }: Pick<SpecInput, "record" | "machine">,
+  user: ResolvedUser,
+): RuntimeProcess {
   const { config, host } = record;
   const bounding = selectCapabilities(
     { add: host.capAdd, drop: host.capDrop, privileged: host.privileged },
@@ -148,7 +131,7 @@ function mountsOf(input: SpecInput): RuntimeMount[] {
 }
 
 /** One node for each path: what was asked for wins over the machine's, that over the defaults. */
-function devicesOf(host: HostConfig, machine: Machine): RuntimeDevice[] {
+function devicesOf(host: HostConfig, machine: SpecMachine): RuntimeDevice[] {
   const asked = host.devices.map(({ access: _, ...device }) => device);
   // /dev/ptmx is a link into the container's own devpts, never the machine's node (runc createDevices).
   const nodes = [...DEFAULT_DEVICES, ...machine.devices, ...asked].filter(({ path }) => path !== "/dev/ptmx");
@@ -167,7 +150,10 @@ function namespacesOf(networkMode: string): RuntimeNamespace[] {
   return namespaces;
 }
 
-/** The specification. Throws BockerError "invalid" for values that Docker refuses. */
+/**
+ * The specification, with a process that is root's: `processOf` with the image's own user takes its place.
+ * @throws BockerError "invalid" for values that Docker refuses
+ */
 export function generateSpec(input: SpecInput): RuntimeSpec {
   const { record, machine } = input;
   const { host, config } = record;
@@ -177,7 +163,7 @@ export function generateSpec(input: SpecInput): RuntimeSpec {
     root: { path: input.mountPoint, readonly: host.readonlyRoot },
     hostname: config.hostname,
     ...(config.domainname === "" ? {} : { domainname: config.domainname }),
-    process: processOf(input),
+    process: processOf(input, ROOT),
     mounts: mountsOf(input),
     linux: {
       namespaces: namespacesOf(host.networkMode),
@@ -186,7 +172,7 @@ export function generateSpec(input: SpecInput): RuntimeSpec {
       readonlyPaths: unmasked ? [] : [...READONLY_PATHS],
       sysctl: sysctlsOf(host.sysctls, host.networkMode, machine.exists),
       resources: resourcesOf(host, machine.processors),
-      cgroupsPath: input.cgroupName,
+      cgroupsPath: input.cgroupsPath,
       rootfsPropagation: "rprivate",
     },
   };

@@ -13,7 +13,7 @@ const IPC = new Set([
 ]);
 
 /**
- * Checks --sysctl and adds Docker's two defaults. Keys may be written with dots or slashes.
+ * Checks --sysctl and adds the defaults. Keys may be written with dots or slashes.
  * @param exists whether this kernel has a setting
  * @throws BockerError "invalid" for a setting that is not the container's own
  */
@@ -31,6 +31,8 @@ export function sysctlsOf(
       // bocker's networks carry no IPv6, so no container may answer or announce by it (CVE-2020-13401).
       ["net.ipv6.conf.all.disable_ipv6", "1"],
       ["net.ipv6.conf.default.disable_ipv6", "1"],
+      // But ::1 is there, as in docker: /etc/hosts calls it localhost, and programs bind to that.
+      ["net.ipv6.conf.lo.disable_ipv6", "0"],
     ] as const)
       if (exists(`/proc/sys/${key.replaceAll(".", "/")}`)) result[key] = value;
   for (const [name, value] of Object.entries(asked)) {

@@ -33,27 +33,30 @@ function parseId(text: string): number | undefined {
   return /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID ? Number(text) : undefined;
 }
 
-function* lines(content: string): Generator<string[]> {
-  let count = 0;
+/** The first entry that is wanted. */
+function findEntry<T>(
+  content: string,
+  parse: (line: string) => T | undefined,
+  wanted: (entry: T) => boolean,
+): T | undefined {
   for (const line of content.split("\n", MAX_ENTRIES)) {
-    if (++count > MAX_ENTRIES) return;
-    if (line !== "" && !line.startsWith("#")) yield line.split(":");
+    const entry = line === "" || line.startsWith("#") ? undefined : parse(line);
+    if (entry !== undefined && wanted(entry)) return entry;
   }
+  return undefined;
 }
 
-function* passwdEntries(content: string): Generator<PasswdEntry> {
-  for (const [name = "", , uidText = "", gidText = "", , home = ""] of lines(content)) {
-    const uid = parseId(uidText);
-    const gid = parseId(gidText);
-    if (uid !== undefined && gid !== undefined) yield { name, uid, gid, home };
-  }
+function passwdEntry(line: string): PasswdEntry | undefined {
+  const [name = "", , uidText = "", gidText = "", , home = ""] = line.split(":");
+  const uid = parseId(uidText);
+  const gid = parseId(gidText);
+  return uid === undefined || gid === undefined ? undefined : { name, uid, gid, home };
 }
 
-function* groupEntries(content: string): Generator<GroupEntry> {
-  for (const [name = "", , gidText = "", members = ""] of lines(content)) {
-    const gid = parseId(gidText);
-    if (gid !== undefined) yield { name, gid, members: members.split(",") };
-  }
+function groupEntry(line: string): GroupEntry | undefined {
+  const [name = "", , gidText = "", members = ""] = line.split(":");
+  const gid = parseId(gidText);
+  return gid === undefined ? undefined : { name, gid, members: members.split(",") };
 }
 
 /** All digits means an id, never a name: an image may call a user "0". */
@@ -75,15 +78,10 @@ export function resolveUser(user: string, passwd: string, group: string, extra: 
   const userPart = colon < 0 ? user : user.slice(0, colon);
   const groupPart = colon < 0 ? "" : user.slice(colon + 1);
   const uid = numeric(userPart, "uid");
-  let entry: PasswdEntry | undefined;
-  for (const candidate of passwdEntries(passwd)) {
-    const wanted =
-      uid === undefined && userPart !== "" ? candidate.name === userPart : candidate.uid === (uid ?? 0);
-    if (wanted) {
-      entry = candidate;
-      break;
-    }
-  }
+  const byName = uid === undefined && userPart !== "";
+  const entry = findEntry(passwd, passwdEntry, (candidate) =>
+    byName ? candidate.name === userPart : candidate.uid === (uid ?? 0),
+  );
   if (entry === undefined && uid === undefined && userPart !== "")
     throw new BockerError(
       "start-failed",
@@ -98,17 +96,28 @@ export function resolveUser(user: string, passwd: string, group: string, extra: 
   if (groupPart !== "") resolved.gid = findGroup(groupPart, group);
   const groups = new Set<number>([resolved.gid]);
   // An explicit group, or a user without a name, has no supplementary groups of its own.
-  if (groupPart === "" && entry !== undefined)
-    for (const candidate of groupEntries(group))
-      if (candidate.members.includes(entry.name)) groups.add(candidate.gid);
+  if (groupPart === "" && entry !== undefined) for (const gid of groupsOf(entry.name, group)) groups.add(gid);
   for (const name of extra) groups.add(findGroup(name, group));
   resolved.groups = [...groups];
   return resolved;
 }
 
+/** The groups that name somebody as their member. */
+function groupsOf(name: string, group: string): number[] {
+  // Most users are in none, and most files do not have the name at all.
+  if (!group.includes(name)) return [];
+  const found: number[] = [];
+  findEntry(group, groupEntry, ({ gid, members }) => {
+    if (members.includes(name)) found.push(gid);
+    return false;
+  });
+  return found;
+}
+
 function findGroup(text: string, group: string): number {
   const gid = numeric(text, "gid");
   if (gid !== undefined) return gid;
-  for (const candidate of groupEntries(group)) if (candidate.name === text) return candidate.gid;
+  const entry = findEntry(group, groupEntry, ({ name }) => name === text);
+  if (entry !== undefined) return entry.gid;
   throw new BockerError("start-failed", `unable to find group ${text}: no matching entries in group file`);
 }

@@ -1,13 +1,19 @@
 /** The cgroup room's answer as operations. */
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../os/constants.ts";
 import type { RuntimeMount } from "../../spec/runtime.ts";
-import type { LaunchContext } from "./compile.ts";
+import type { CgroupOperations } from "./compile.ts";
+import { APART, type MonitorRequest } from "./monitor-place.ts";
 import { MOUNT_ATTR_RDONLY, mountOperations } from "./mounts.ts";
 import type { Operation } from "./operation.ts";
 import { SLOT_CGROUP } from "./slots.ts";
+import type { Step } from "./step.ts";
 
 /** What this needs to know of a cgroup plan (cgroup/contribution.ts). */
 export interface CgroupRequest {
+  version: 1 | 2;
+  evacuation: { from: string; to: string } | undefined;
+  parents: string[];
+  handDown: { path: string; value: string; why: string }[];
   directories: string[];
   limits: { path: string; value: string; why: string }[];
   enter: string[];
@@ -17,23 +23,10 @@ export interface CgroupRequest {
 }
 
 const SAFE = ["nosuid", "noexec", "nodev"];
+const EEXIST = 17;
 
-function makeOperations(request: CgroupRequest): Operation[] {
-  const directories = request.directories.map(
-    (path): Operation => ({
-      op: "mkdir",
-      phase: "host",
-      group: "cgroup",
-      what: `make ${path}`,
-      why: "the kernel accounts for and limits what runs in it",
-      path,
-      mode: 0o755,
-    }),
-  );
-  // A parent's subtree_control must be set before the child's files exist.
-  const parents = request.limits.filter(({ path }) => path.endsWith("/cgroup.subtree_control"));
-  const own = request.limits.filter(({ path }) => !path.endsWith("/cgroup.subtree_control"));
-  const write = ({ path, value, why }: CgroupRequest["limits"][number]): Operation => ({
+function writeOperation({ path, value, why }: CgroupRequest["limits"][number]): Operation {
+  return {
     op: "write",
     phase: "host",
     group: "cgroup",
@@ -41,11 +34,91 @@ function makeOperations(request: CgroupRequest): Operation[] {
     why,
     path,
     data: value,
-  });
-  return [...parents.map(write), ...directories, ...own.map(write)];
+  };
 }
 
-function openOperations(request: CgroupRequest): Operation[] {
+/** One that is there, mostly; and if it is not, because somebody has just removed it, it is made again. */
+function parentOperation(path: string, why: string): Operation {
+  return {
+    op: "mkdir",
+    phase: "host",
+    group: "cgroup",
+    what: `make ${path} where it is missing`,
+    why,
+    tolerate: EEXIST,
+    path,
+    mode: 0o755,
+  };
+}
+
+function makeOperations(request: CgroupRequest): Operation[] {
+  return [
+    ...request.parents.map((path) =>
+      parentOperation(path, "the parent of containers' cgroups; it stays when they go"),
+    ),
+    // Before the container's own is made: a parent's settings decide which files that has, and with what.
+    ...request.handDown.map(writeOperation),
+    ...request.directories.map(
+      (path): Operation => ({
+        op: "mkdir",
+        phase: "host",
+        group: "cgroup",
+        what: `make ${path}`,
+        why: "the kernel accounts for and limits what runs in it",
+        path,
+        mode: 0o755,
+      }),
+    ),
+    ...request.limits.map(writeOperation),
+  ];
+}
+
+/** The launcher, which becomes the monitor, leaves the caller's cgroups of v1; it is alone, so that costs nothing. */
+function monitorOperations(monitor: MonitorRequest, made: string[]): Operation[] {
+  return [
+    ...monitor.directories
+      .filter((path) => !made.includes(path))
+      .map((path) => parentOperation(path, "where all monitors are")),
+    ...monitor.enter.map(
+      (path): Operation => ({
+        op: "write",
+        phase: "host",
+        group: "cgroup",
+        what: `write "0" to ${path}`,
+        why: APART,
+        path,
+        data: "0",
+      }),
+    ),
+  ];
+}
+
+/** What the engine does so that a v2 hierarchy whose top it shares with others can hand down controllers. */
+export function evacuationSteps(
+  request: Pick<CgroupRequest, "evacuation">,
+): Extract<Step, { step: "cgroup" | "evacuate" }>[] {
+  if (request.evacuation === undefined) return [];
+  const { from, to } = request.evacuation;
+  return [
+    {
+      step: "cgroup",
+      group: "cgroup",
+      what: `make ${to} where it is missing`,
+      why: "for the processes that are at the top now",
+      path: to,
+    },
+    {
+      step: "evacuate",
+      group: "cgroup",
+      what: `move the processes of ${from} to ${to}`,
+      why: "bocker is in a container: a cgroup with processes of its own can hand no controllers down",
+      from,
+      to,
+    },
+  ];
+}
+
+function openOperations(request: Pick<CgroupRequest, "cloneInto" | "deviceProgram">): Operation[] {
   if (request.cloneInto === undefined) return [];
   const open: Operation[] = [
     {
@@ -84,7 +157,7 @@ function openOperations(request: CgroupRequest): Operation[] {
   return open;
 }
 
-function enterOperations(request: CgroupRequest): Operation[] {
+function enterOperations(request: Pick<CgroupRequest, "enter">): Operation[] {
   return request.enter.map((path) => ({
     op: "write",
     phase: "container",
@@ -103,7 +176,7 @@ function inSlot(operation: Operation): boolean {
 /** A privileged container may make cgroups of its own below the one it is in. */
 function cgroupMounts(request: CgroupRequest, readOnly: boolean): Operation[] {
   const options = readOnly ? ["ro", ...SAFE] : SAFE;
-  if (request.cloneInto !== undefined) {
+  if (request.version === 2) {
     const mount: RuntimeMount = {
       destination: "/sys/fs/cgroup",
       type: "cgroup2",
@@ -145,11 +218,18 @@ function cgroupMounts(request: CgroupRequest, readOnly: boolean): Operation[] {
   ];
 }
 
-/** Makes, enters, shows and removes a container's cgroups. */
-export function cgroupOperations(request: CgroupRequest, readOnly: boolean): LaunchContext["cgroup"] {
+/** Makes, enters, shows and removes a container's cgroups; and puts its monitor elsewhere. */
+export function cgroupOperations(
+  request: CgroupRequest,
+  monitor: MonitorRequest,
+  readOnly: boolean,
+): CgroupOperations {
   return {
-    host: [...makeOperations(request), ...openOperations(request)],
-    hostAfter: [],
+    host: [
+      ...makeOperations(request),
+      ...monitorOperations(monitor, request.parents),
+      ...openOperations(request),
+    ],
     container: enterOperations(request),
     cleanup: [...request.directories].reverse().map((path) => ({
       op: "rmdir",
@@ -166,11 +246,14 @@ export function cgroupOperations(request: CgroupRequest, readOnly: boolean): Lau
 
 /** Joins the cgroups of a container that runs. */
 export function joinCgroupOperations(
-  request: CgroupRequest,
-): Pick<LaunchContext["cgroup"], "host" | "container" | "cloneSlot"> {
-  const { deviceProgram: _, ...running } = request;
+  request: Pick<CgroupRequest, "enter" | "cloneInto">,
+  monitor: MonitorRequest,
+): Pick<CgroupOperations, "host" | "container" | "cloneSlot"> {
   return {
-    host: openOperations({ ...running, deviceProgram: undefined }),
+    host: [
+      ...monitorOperations(monitor, []),
+      ...openOperations({ cloneInto: request.cloneInto, deviceProgram: undefined }),
+    ],
     container: enterOperations(request),
     cloneSlot: request.cloneInto === undefined ? undefined : SLOT_CGROUP,
   };

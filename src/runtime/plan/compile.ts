@@ -11,19 +11,16 @@ import {
   CLONE_NEWUTS,
   MS_REC,
 } from "../../os/constants.ts";
-import type { NamespaceType, RuntimeDevice, RuntimeSpec } from "../../spec/runtime.ts";
-import { CORE_LINK, DEVICE_LINKS } from "../generate/defaults.ts";
-import { MOUNT_ATTR_RDONLY, mountOperations } from "./mounts.ts";
+import type { NamespaceType, RuntimeSpec } from "../../spec/runtime.ts";
+import { execOperation } from "./exec.ts";
+import { mountOperations } from "./mounts.ts";
 import { NONE, type Operation } from "./operation.ts";
 import { processOperations } from "./process.ts";
-import { SLOT_INHERITED, SLOT_MNTNS, SLOT_NETNS, SLOT_ROOT } from "./slots.ts";
+import { settleOperations } from "./settle.ts";
+import { SLOT_INHERITED, SLOT_MNTNS } from "./slots.ts";
 
 const MS_SLAVE = 1 << 19;
-const EEXIST = 17;
 const ENOENT = 2;
-const S_IFCHR = 0o020000;
-const S_IFBLK = 0o060000;
-const S_IFIFO = 0o010000;
 
 export const CLONE_FLAGS: Record<NamespaceType, number> = {
   mount: CLONE_NEWNS,
@@ -34,32 +31,42 @@ export const CLONE_FLAGS: Record<NamespaceType, number> = {
   cgroup: CLONE_NEWCGROUP,
 };
 
-/** What a room adds to a start, each in its phase and in order. */
-export interface Contribution {
+/** A container's cgroups as operations (plan/cgroup.ts). */
+export interface CgroupOperations {
   host: Operation[];
-  hostAfter: Operation[];
+  /** Move the process into its cgroups, before anything else. */
   container: Operation[];
   cleanup: Operation[];
+  cloneSlot: number | undefined;
+  /** What is shown of them at /sys/fs/cgroup. */
+  mounts: Operation[];
 }
 
-export interface LaunchContext {
+/** What a container's root is made of. */
+export interface RootContext {
   spec: RuntimeSpec;
-  /** Leaves the container's root attached and in SLOT_ROOT. */
-  storage: Contribution;
-  /** `container` moves the process into its cgroups; it runs before anything else. */
-  cgroup: Contribution & { cloneSlot: number | undefined; mounts: Operation[] };
-  network: Contribution;
-  seccomp: Uint8Array | undefined;
-  init: boolean;
+  cgroup: CgroupOperations;
   /** Sources of bind mounts that are files. */
   fileSources: ReadonlySet<string>;
-  terminal: { rows: number; columns: number } | undefined;
+  /** Sources that are made while the beginning is carried out: what mounts them, and all after it, is the rest's. */
+  laterSources: ReadonlySet<string>;
   /** The kernel has /proc/kcore: then there is a /dev/core, too. */
   kcore: boolean;
 }
 
-function cloneOperations(context: LaunchContext): Operation[] {
-  const fresh = context.spec.linux.namespaces.filter((namespace) => namespace.path === undefined);
+export interface BeginningContext extends RootContext {
+  /** Leaves the container's root attached and in SLOT_ROOT. */
+  storage: Operation[];
+}
+
+export interface RestContext extends RootContext {
+  seccomp: Uint8Array | undefined;
+  init: boolean;
+  terminal: { rows: number; columns: number } | undefined;
+}
+
+function cloneOperations(spec: RuntimeSpec, cgroupSlot: number | undefined): Operation[] {
+  const fresh = spec.linux.namespaces.filter((namespace) => namespace.path === undefined);
   const flags = fresh.reduce((sum, { type }) => sum + CLONE_FLAGS[type], 0);
   return [
     {
@@ -69,7 +76,7 @@ function cloneOperations(context: LaunchContext): Operation[] {
       what: `clone3 with new namespaces: ${fresh.map(({ type }) => type).join(", ")}`,
       why: "one call: the process is born with its own view of each, instead of entering them one by one",
       flags,
-      cgroup: context.cgroup.cloneSlot ?? NONE,
+      cgroup: cgroupSlot ?? NONE,
     },
   ];
 }
@@ -88,97 +95,6 @@ function joinOperations(spec: RuntimeSpec): Operation[] {
     }));
 }
 
-function deviceOperations(devices: RuntimeDevice[], kcore: boolean): Operation[] {
-  const types = { c: S_IFCHR, b: S_IFBLK, p: S_IFIFO };
-  const nodes = devices.map(
-    (device): Operation => ({
-      op: "mknod",
-      phase: "container",
-      group: "mounts",
-      what: `make ${device.path} (${device.type} ${device.major}:${device.minor})`,
-      why: "only the devices that a program expects; the cgroup decides which may be used",
-      tolerate: EEXIST,
-      path: device.path,
-      mode: types[device.type] | device.fileMode,
-      major: device.major,
-      minor: device.minor,
-      uid: device.uid,
-      gid: device.gid,
-    }),
-  );
-  const links = [...DEVICE_LINKS, ...(kcore ? [CORE_LINK] : [])].map(
-    ([target, path]): Operation => ({
-      op: "symlink",
-      phase: "container",
-      group: "mounts",
-      what: `link ${path} to ${target}`,
-      why: "names that shells and programs use",
-      tolerate: EEXIST,
-      target,
-      path,
-    }),
-  );
-  return [...nodes, ...links];
-}
-
-/** Directories that device paths below /dev need, such as /dev/net. */
-function deviceDirectories(devices: RuntimeDevice[]): Operation[] {
-  const directories = new Set<string>();
-  for (const { path } of devices) {
-    const parent = path.slice(0, path.lastIndexOf("/"));
-    if (parent !== "/dev" && parent !== "") directories.add(parent);
-  }
-  return [...directories].map((path) => ({
-    op: "mkdir_in_root",
-    phase: "container",
-    group: "mounts",
-    what: `make the directory ${path}`,
-    why: "a device is made in it",
-    root: SLOT_ROOT,
-    path,
-  }));
-}
-
-/** As Docker does: a working directory that the image lacks is made, by root, 0755. */
-function workingDirectory(path: string): Operation[] {
-  if (path === "/") return [];
-  return [
-    {
-      op: "mkdir_in_root",
-      phase: "container",
-      group: "mounts",
-      what: `make the working directory ${path}`,
-      why: "if it is missing",
-      root: SLOT_ROOT,
-      path,
-    },
-  ];
-}
-
-function protectOperations(spec: RuntimeSpec): Operation[] {
-  const readonly = spec.linux.readonlyPaths.map(
-    (path): Operation => ({
-      op: "readonly",
-      phase: "container",
-      group: "mounts",
-      what: `make ${path} read-only`,
-      why: "it changes the whole machine, not the container",
-      path,
-    }),
-  );
-  const masked = spec.linux.maskedPaths.map(
-    (path): Operation => ({
-      op: "mask",
-      phase: "container",
-      group: "mounts",
-      what: `cover ${path}`,
-      why: "it shows or changes what belongs to the host",
-      path,
-    }),
-  );
-  return [...readonly, ...masked];
-}
-
 /** Written through the host's own procfs before any mount of the container exists (CVE-2025-52881). */
 function sysctlOperations(spec: RuntimeSpec): Operation[] {
   return Object.entries(spec.linux.sysctl).map(([key, value]) => ({
@@ -192,65 +108,7 @@ function sysctlOperations(spec: RuntimeSpec): Operation[] {
   }));
 }
 
-function rootOperations(spec: RuntimeSpec): Operation[] {
-  const pivot: Operation[] = [
-    {
-      op: "pivot_root",
-      phase: "container",
-      group: "mounts",
-      what: "pivot_root into it and detach the host's tree",
-      why: "unlike chroot, nothing of the old root stays reachable",
-      slot: SLOT_ROOT,
-    },
-    {
-      op: "umask",
-      phase: "container",
-      group: "mounts",
-      what: "set the umask to 0",
-      why: "device nodes get exactly the modes asked for",
-      mask: 0,
-    },
-  ];
-  if (spec.hostname !== "")
-    pivot.push({
-      op: "sethostname",
-      phase: "container",
-      group: "namespaces",
-      what: `set the hostname to ${spec.hostname}`,
-      why: "the uts namespace is the container's own",
-      name: spec.hostname,
-    });
-  if (spec.domainname !== undefined)
-    pivot.push({
-      op: "setdomainname",
-      phase: "container",
-      group: "namespaces",
-      what: `set the domain name to ${spec.domainname}`,
-      why: "the uts namespace is the container's own",
-      name: spec.domainname,
-    });
-  return pivot;
-}
-
-function readonlyRoot(spec: RuntimeSpec): Operation[] {
-  if (!spec.root.readonly) return [];
-  return [
-    {
-      op: "mount_setattr",
-      phase: "container",
-      group: "mounts",
-      what: "make the root read-only",
-      why: "--read-only",
-      slot: SLOT_ROOT,
-      set: MOUNT_ATTR_RDONLY,
-      clear: 0,
-      propagation: 0,
-      recursive: false,
-    },
-  ];
-}
-
-function stdioOperation(context: LaunchContext): Operation {
+function stdioOperation(context: RestContext): Operation {
   const { process } = context.spec;
   const tty = context.terminal;
   return {
@@ -283,20 +141,19 @@ const HOLD_NAMESPACES: Operation = {
   tolerate: ENOENT,
 };
 
-/** The plan of a container's start. */
-export function compileContainer(context: LaunchContext): Operation[] {
-  const { spec, storage, cgroup, network } = context;
-  const devices = spec.linux.devices;
-  const networkIsMade = network.hostAfter.length > 0;
+/**
+ * The beginning of a container's start: its cgroups, its process, and its root with all that is mounted in it. It is
+ * carried out while the rest is still being decided, since nothing in it depends on the files of the image or on
+ * the network's addresses.
+ */
+export function compileBeginning(context: BeginningContext): Operation[] {
+  const { spec, cgroup } = context;
+  const first = firstLaterMount(context);
   return [
     ...cgroup.host,
-    ...storage.host,
-    ...network.host,
-    ...cloneOperations(context),
+    ...cgroup.cleanup,
+    ...cloneOperations(spec, cgroup.cloneSlot),
     HOLD_NAMESPACES,
-    ...(networkIsMade ? [holdNetwork()] : []),
-    ...network.hostAfter,
-    ...(networkIsMade ? [signalContainer()] : []),
     ...cgroup.container,
     ...joinOperations(spec),
     {
@@ -309,59 +166,51 @@ export function compileContainer(context: LaunchContext): Operation[] {
       flags: MS_REC | MS_SLAVE,
     },
     ...sysctlOperations(spec),
-    ...storage.container,
-    ...spec.mounts.flatMap((mount) =>
-      mount.destination === "/sys/fs/cgroup" && mount.type === "cgroup"
-        ? cgroup.mounts
-        : mountOperations(mount, context.fileSources.has(mount.source)),
-    ),
-    ...deviceDirectories(devices),
-    ...workingDirectory(spec.process.cwd),
-    ...rootOperations(spec),
-    ...deviceOperations(devices, context.kcore),
-    stdioOperation(context),
-    ...protectOperations(spec),
-    ...readonlyRoot(spec),
-    ...(networkIsMade ? [awaitNetwork()] : []),
-    ...network.container,
-    keyring(spec.hostname),
-    oomScore(spec.process.oomScoreAdj),
-    ...processOperations(spec.process, context.seccomp, context.init),
-    ...network.cleanup,
-    ...cgroup.cleanup,
-    ...storage.cleanup,
+    ...context.storage,
+    ...mountsOf(context, 0, first),
+    ...(first === spec.mounts.length ? settleOperations(context.spec, context.kcore) : []),
   ];
 }
 
-function holdNetwork(): Operation {
-  return {
-    op: "open_ns",
-    phase: "host-after",
-    group: "network",
-    what: "open the container's network namespace",
-    why: "the veth's other end is born in it",
-    slot: SLOT_NETNS,
-    name: "net",
-  };
+/** Where in the list of mounts the first is whose source is made only meanwhile; behind the last if there is none. */
+function firstLaterMount({ spec, laterSources }: RootContext): number {
+  const first = spec.mounts.findIndex(({ source }) => laterSources.has(source));
+  return first < 0 ? spec.mounts.length : first;
 }
 
-function signalContainer(): Operation {
-  return {
-    op: "signal",
-    phase: "host-after",
-    group: "network",
-    what: "tell the container that its network is there",
-    why: "it mounts its filesystems meanwhile",
-  };
+function mountsOf({ spec, cgroup, fileSources }: RootContext, from: number, to: number): Operation[] {
+  return spec.mounts
+    .slice(from, to)
+    .flatMap((mount) =>
+      mount.destination === "/sys/fs/cgroup" && mount.type === "cgroup"
+        ? cgroup.mounts
+        : mountOperations(mount, fileSources.has(mount.source)),
+    );
 }
 
-function awaitNetwork(): Operation {
+/** The rest of it, but for the network and the program itself (`orderRest`). */
+export interface RestOperations {
+  /** Until the network is needed. */
+  settled: Operation[];
+  /** From then on, until the program can be executed. */
+  last: Operation[];
+}
+
+/** The rest of it: what the process does to become the container. */
+export function compileRest(context: RestContext): RestOperations {
+  const { spec } = context;
+  const first = firstLaterMount(context);
   return {
-    op: "wait",
-    phase: "container",
-    group: "network",
-    what: "wait for the network",
-    why: "the host's side was set up at the same time",
+    settled: [
+      ...mountsOf(context, first, spec.mounts.length),
+      ...(first < spec.mounts.length ? settleOperations(spec, context.kcore) : []),
+      stdioOperation(context),
+    ],
+    last: [
+      keyring(spec.hostname),
+      oomScore(spec.process.oomScoreAdj),
+      ...processOperations(spec.process, context.seccomp, context.init),
+    ],
   };
 }
 
@@ -393,29 +242,20 @@ function oomScore(value: number): Operation {
 /** The plan of an exec session in a running container, whose pidfd is in SLOT_INHERITED. */
 export function compileExec(context: {
   process: RuntimeSpec["process"];
-  cgroup: Pick<LaunchContext["cgroup"], "host" | "container" | "cloneSlot">;
+  cgroup: Pick<CgroupOperations, "host" | "container" | "cloneSlot">;
   seccomp: Uint8Array | undefined;
-  terminal: LaunchContext["terminal"];
+  terminal: RestContext["terminal"];
 }): Operation[] {
   const tty = context.terminal;
-  const joined = CLONE_NEWNS + CLONE_NEWUTS + CLONE_NEWIPC + CLONE_NEWNET + CLONE_NEWCGROUP;
+  const joined = CLONE_NEWNS + CLONE_NEWUTS + CLONE_NEWIPC + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWCGROUP;
   return [
     ...context.cgroup.host,
-    {
-      op: "setns",
-      phase: "host",
-      group: "namespaces",
-      what: "choose the container's pid namespace for the next child",
-      why: "a process cannot change its own pid namespace, only that of its children",
-      slot: SLOT_INHERITED,
-      type: CLONE_NEWPID,
-    },
     {
       op: "clone",
       phase: "host",
       group: "namespaces",
-      what: "clone3 a process into it",
-      why: "the process is born in the container's pid namespace",
+      what: "clone3 a process",
+      why: "outside of the container's pid namespace: the container does not see it",
       flags: 0,
       cgroup: context.cgroup.cloneSlot ?? NONE,
     },
@@ -426,10 +266,17 @@ export function compileExec(context: {
       op: "setns",
       phase: "container",
       group: "namespaces",
-      what: "join the container's mount, uts, ipc, network and cgroup namespaces",
+      what: "join the container's mount, uts, ipc, network and cgroup namespaces, and choose its pid namespace",
       why: "one call by the pidfd: no name of /proc/PID can change meanwhile",
       slot: SLOT_INHERITED,
       type: joined,
+    },
+    {
+      op: "succeed",
+      phase: "container",
+      group: "namespaces",
+      what: "leave the rest to a child, which is born in the container's pid namespace",
+      why: "what the container sees has nothing of the host open, and is nowhere in its files (CVE-2016-9962)",
     },
     {
       op: "stdio",
@@ -448,5 +295,6 @@ export function compileExec(context: {
     },
     keyring("exec"),
     ...processOperations(context.process, context.seccomp, false),
+    execOperation(context.process.args, context.process.env),
   ];
 }

@@ -2,18 +2,19 @@
 import { BockerError } from "../../base/errors.ts";
 import { type MonitorConfig, OPERATIONS, type Operation, PHASES, type Plan } from "./operation.ts";
 
-const MAGIC = 0x314b4342;
-const HEADER_SIZE = 24;
+const MAGIC = 0x324b4342;
+const HEADER_SIZE = 16;
 const OPERATION_HEADER_SIZE = 16;
 const FLAG_OPTIONAL = 1;
 const PLAN_TIMINGS = 1;
-const MAX_OPERATIONS = 4096;
+export const MAX_OPERATIONS = 4096;
+const U32 = 0x100000000;
 
 type Value = string | number | bigint | boolean | Uint8Array | Value[];
 
 /** Grows as needed; every argument starts at a multiple of eight bytes. */
 class Writer {
-  bytes = Buffer.alloc(16384);
+  bytes = Buffer.alloc(4096);
   length = 0;
 
   reserve(size: number): number {
@@ -29,7 +30,10 @@ class Writer {
 
   int(value: number | bigint): void {
     const at = this.reserve(8);
-    this.bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
+    if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+      this.bytes.writeUInt32LE(value % U32, at);
+      this.bytes.writeUInt32LE(Math.floor(value / U32), at + 4);
+    } else this.bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), at);
   }
 
   data(value: Uint8Array): void {
@@ -90,19 +94,16 @@ function monitorFlags(monitor: MonitorConfig): number {
     (monitor.stdin ? 2 : 0) |
     (monitor.stdinOnce ? 4 : 0) |
     (monitor.durable ? 8 : 0) |
-    (monitor.session ? 16 : 0)
+    (monitor.session ? 16 : 0) |
+    (monitor.locked ? 32 : 0)
   );
 }
 
-/** The bytes of a plan. Throws BockerError "invalid" for a NUL byte in a string. */
-export function encodePlan(plan: Plan): Uint8Array {
-  if (plan.operations.length > MAX_OPERATIONS)
-    throw new BockerError("invalid", `too many steps for one container: ${plan.operations.length}`);
+/** The first bytes of a plan: its header, and what the monitor is told. Throws "invalid" for a NUL byte in a string. */
+export function encodeBeginning(plan: Pick<Plan, "monitor" | "timings">): Uint8Array {
   const writer = new Writer();
   writer.reserve(HEADER_SIZE);
-  for (const operation of plan.operations) writeOperation(writer, operation);
-  const monitorAt = writer.length;
-  const monitor = plan.monitor;
+  const { monitor } = plan;
   const values: Value[] = [
     monitorFlags(monitor),
     monitor.logPath,
@@ -112,16 +113,28 @@ export function encodePlan(plan: Plan): Uint8Array {
     monitor.runDirectory,
     monitor.oomPath,
     monitor.detachKeys,
-    monitor.inherited,
+    monitor.discardPath,
     monitor.cleanupArgv,
     monitor.cleanupEnv,
   ];
   for (const value of values) writer.value(value);
-  const bytes = writer.bytes;
+  const { bytes, length } = writer;
   bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt32LE(writer.length, 4);
-  bytes.writeUInt32LE(plan.operations.length, 8);
-  bytes.writeUInt32LE(plan.timings ? PLAN_TIMINGS : 0, 12);
-  bytes.writeUInt32LE(monitorAt, 16);
-  return bytes.subarray(0, writer.length);
+  bytes.writeUInt32LE(plan.timings ? PLAN_TIMINGS : 0, 4);
+  bytes.writeUInt32LE(length - HEADER_SIZE, 8);
+  return bytes.subarray(0, length);
+}
+
+/** Operations as they follow in a plan, in any number of parts. Throws "invalid" for a NUL byte in a string. */
+export function encodeOperations(operations: readonly Operation[]): Uint8Array {
+  const writer = new Writer();
+  for (const operation of operations) writeOperation(writer, operation);
+  return writer.bytes.subarray(0, writer.length);
+}
+
+/** The bytes of a whole plan. Throws BockerError "invalid" for a NUL byte in a string, or too many operations. */
+export function encodePlan(plan: Plan): Uint8Array {
+  if (plan.operations.length > MAX_OPERATIONS)
+    throw new BockerError("invalid", `too many steps for one container: ${plan.operations.length}`);
+  return Buffer.concat([encodeBeginning(plan), encodeOperations(plan.operations)]);
 }

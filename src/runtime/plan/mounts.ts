@@ -20,28 +20,34 @@ export const MS_PRIVATE = 1 << 18;
 const MS_SLAVE = 1 << 19;
 const MS_SHARED = 1 << 20;
 
-const ATTRIBUTES: Record<string, number> = {
-  ro: MOUNT_ATTR_RDONLY,
-  nosuid: MOUNT_ATTR_NOSUID,
-  nodev: MOUNT_ATTR_NODEV,
-  noexec: MOUNT_ATTR_NOEXEC,
-  strictatime: MOUNT_ATTR_STRICTATIME,
-  noatime: MOUNT_ATTR_NOATIME,
-};
-const CLEARING: Record<string, number> = {
-  rw: MOUNT_ATTR_RDONLY,
-  suid: MOUNT_ATTR_NOSUID,
-  dev: MOUNT_ATTR_NODEV,
-  exec: MOUNT_ATTR_NOEXEC,
-};
-const PROPAGATION: Record<string, number> = {
-  private: MS_PRIVATE,
-  rprivate: MS_PRIVATE,
-  slave: MS_SLAVE,
-  rslave: MS_SLAVE,
-  shared: MS_SHARED,
-  rshared: MS_SHARED,
-};
+const ATTRIBUTES = new Map(
+  Object.entries({
+    ro: MOUNT_ATTR_RDONLY,
+    nosuid: MOUNT_ATTR_NOSUID,
+    nodev: MOUNT_ATTR_NODEV,
+    noexec: MOUNT_ATTR_NOEXEC,
+    strictatime: MOUNT_ATTR_STRICTATIME,
+    noatime: MOUNT_ATTR_NOATIME,
+  }),
+);
+const CLEARING = new Map(
+  Object.entries({
+    rw: MOUNT_ATTR_RDONLY,
+    suid: MOUNT_ATTR_NOSUID,
+    dev: MOUNT_ATTR_NODEV,
+    exec: MOUNT_ATTR_NOEXEC,
+  }),
+);
+const PROPAGATION = new Map(
+  Object.entries({
+    private: MS_PRIVATE,
+    rprivate: MS_PRIVATE,
+    slave: MS_SLAVE,
+    rslave: MS_SLAVE,
+    shared: MS_SHARED,
+    rshared: MS_SHARED,
+  }),
+);
 /** Relating to how the mount is made, not to its attributes. */
 const BIND_WORDS = new Set(["bind", "rbind"]);
 
@@ -65,9 +71,9 @@ export function parseMountOptions(options: string[]): ParsedOptions {
   for (const option of options) {
     if (option === "rbind") parsed.recursive = true;
     if (BIND_WORDS.has(option)) continue;
-    const attribute = ATTRIBUTES[option];
-    const cleared = CLEARING[option];
-    const propagation = PROPAGATION[option];
+    const attribute = ATTRIBUTES.get(option);
+    const cleared = CLEARING.get(option);
+    const propagation = PROPAGATION.get(option);
     if (attribute !== undefined) parsed.attributes |= attribute;
     else if (cleared !== undefined) {
       parsed.attributes &= ~cleared;

@@ -4,7 +4,7 @@
  */
 
 /** In which process and when an operation runs (enum phase in launcher/plan.h). */
-export const PHASES = ["host", "host-after", "container", "cleanup"] as const;
+export const PHASES = ["host", "host-after", "container", "cleanup", "started", "ended"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** What `--explain` groups by. */
@@ -27,6 +27,12 @@ export const KIND_FILE = 2;
 
 /** "No slot" and "nothing to patch". */
 export const NONE = 0xffffffffffffffffn;
+
+/** What the launcher adds to the head of an event's line (launcher/ops_events.c): the sum is the digit before it. */
+export const EVENT_CODE = 1;
+export const EVENT_DURATION = 2;
+/** The line is for a container that was out of memory only. */
+export const EVENT_OOM = 4;
 
 export interface OperationFields {
   mkdir: { path: string; mode: number };
@@ -83,9 +89,13 @@ export interface OperationFields {
   stdio: { tty: boolean; console: boolean; rows: number; columns: number; uid: number };
   deathsig: Record<never, never>;
   reaper: Record<never, never>;
-  cloexec: Record<never, never>;
+  close_rest: Record<never, never>;
   exec: { argv: string[]; env: string[]; candidates: string[] };
   bpf_device: { slot: number; program: Uint8Array };
+  listen: Record<never, never>;
+  succeed: Record<never, never>;
+  await_link: { index: number };
+  events: { path: string; limit: number; lines: string };
 }
 
 export type OperationName = keyof OperationFields;
@@ -130,12 +140,16 @@ export const OPERATIONS: { [K in OperationName]: { code: number; fields: (keyof 
   clone: { code: 37, fields: ["flags", "cgroup"] },
   deathsig: { code: 38, fields: [] },
   reaper: { code: 39, fields: [] },
-  cloexec: { code: 40, fields: [] },
+  close_rest: { code: 40, fields: [] },
   dumpable: { code: 41, fields: ["value"] },
   mkdir_in_root: { code: 42, fields: ["root", "path"] },
   setdomainname: { code: 43, fields: ["name"] },
   bpf_device: { code: 44, fields: ["slot", "program"] },
   open_ns: { code: 45, fields: ["slot", "name"] },
+  listen: { code: 46, fields: [] },
+  succeed: { code: 47, fields: [] },
+  await_link: { code: 48, fields: ["index"] },
+  events: { code: 49, fields: ["path", "limit", "lines"] },
 };
 
 /** One step of a plan: what the launcher does, and what a reader is told about it. */
@@ -152,7 +166,7 @@ export type Operation = {
     optional?: boolean;
     /** This errno counts as success (17 is EEXIST). */
     tolerate?: number;
-    /** For netlink messages: the iproute2 or nft commands that say the same. */
+    /** For what netlink says: the iproute2 or nft commands that say the same. */
     commands?: string[];
   } & OperationFields[K];
 }[OperationName];
@@ -172,9 +186,11 @@ export interface MonitorConfig {
   runDirectory: string;
   oomPath: string;
   detachKeys: Uint8Array;
-  /** How many descriptors from 5 on fill the slots from 0 on. */
-  inherited: number;
-  /** Executed by the monitor at the very end when no client of the start is left; may be empty. */
+  /** The first descriptor that comes with the plan is the container's lock, let go once the program runs. */
+  locked: boolean;
+  /** Where a client that removes the container leaves its files, which the monitor deletes; may be "". */
+  discardPath: string;
+  /** With `discardPath`: executed by the monitor at the very end when no client has removed the container. */
   cleanupArgv: string[];
   cleanupEnv: string[];
 }

@@ -1,36 +1,9 @@
-/** The process of the specification as operations: limits, identity, capabilities, seccomp, exec. */
+/** The process of the specification as operations, up to its program: limits, identity, capabilities, seccomp. */
 import { BockerError } from "../../base/errors.ts";
 import type { RuntimeProcess } from "../../spec/runtime.ts";
 import { capabilityMask } from "../generate/capabilities.ts";
-import { DEFAULT_PATH } from "../generate/defaults.ts";
 import type { Operation } from "./operation.ts";
-
-/** getrlimit(2) numbers (include/uapi/asm-generic/resource.h). */
-export const RLIMITS: Record<string, number> = {
-  RLIMIT_CPU: 0,
-  RLIMIT_FSIZE: 1,
-  RLIMIT_DATA: 2,
-  RLIMIT_STACK: 3,
-  RLIMIT_CORE: 4,
-  RLIMIT_RSS: 5,
-  RLIMIT_NPROC: 6,
-  RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8,
-  RLIMIT_AS: 9,
-  RLIMIT_LOCKS: 10,
-  RLIMIT_SIGPENDING: 11,
-  RLIMIT_MSGQUEUE: 12,
-  RLIMIT_NICE: 13,
-  RLIMIT_RTPRIO: 14,
-  RLIMIT_RTTIME: 15,
-};
-
-/** The paths execve is tried with, as execvp(3) would: PATH is the container's own. */
-export function execCandidates(program: string, env: string[]): string[] {
-  if (program.includes("/")) return [program];
-  const path = env.findLast((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
-  return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${program}`);
-}
+import { RLIMITS } from "./rlimits.ts";
 
 /** -1 is the kernel's RLIM_INFINITY. */
 function limitText(value: number): string {
@@ -111,7 +84,7 @@ function identityOperations(process: RuntimeProcess): Operation[] {
 }
 
 /**
- * From a set-up container to its program. Without no_new_privs the filter needs CAP_SYS_ADMIN to load,
+ * From a set-up container to where its program can be executed. Without no_new_privs the filter needs CAP_SYS_ADMIN to load,
  * so it comes before the capabilities go; with it, last (runc's order).
  */
 export function processOperations(
@@ -156,26 +129,12 @@ export function processOperations(
       what: "split off a small init as pid 1",
       why: "--init: it passes signals on and reaps orphans",
     });
-  const program = process.args[0];
-  if (program === undefined) throw new BockerError("invalid", "no command specified");
-  operations.push(
-    {
-      op: "cloexec",
-      phase: "container",
-      group: "exec",
-      what: "mark every descriptor above 2 close-on-exec",
-      why: "nothing of the host may be reachable through a forgotten descriptor (CVE-2024-21626)",
-    },
-    {
-      op: "exec",
-      phase: "container",
-      group: "exec",
-      what: `execute ${process.args.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ")}`,
-      why: "the launcher's image is replaced by the container's program",
-      argv: process.args,
-      env: process.env,
-      candidates: execCandidates(program, process.env),
-    },
-  );
+  operations.push({
+    op: "close_rest",
+    phase: "container",
+    group: "exec",
+    what: "close every descriptor above 2",
+    why: "before the program is looked up: no path may go by a descriptor of the launcher's (CVE-2024-21626)",
+  });
   return operations;
 }

@@ -8,7 +8,7 @@ import { SLOT_HOST, SLOT_ROOT } from "./slots.ts";
 export type RootMountRequest =
   | { kind: "fsmount"; type: string; options: [string, string][] }
   | { kind: "mount"; type: string; directory: string; data: string }
-  | { kind: "bind"; source: string };
+  | { kind: "bind"; source: string; why: string };
 
 const AT_RECURSIVE = 0x8000;
 const OPEN_TREE_CLONE = 1;
@@ -86,7 +86,7 @@ export function rootOperations(mount: RootMountRequest, mountPoint: string): Ope
         ...storage,
         op: "open_tree",
         what: `clone the tree at ${mount.source}`,
-        why: "--rootfs: the directory itself is the root, and what the container changes stays",
+        why: mount.why,
         slot: SLOT_ROOT,
         path: mount.source,
         flags: OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE,

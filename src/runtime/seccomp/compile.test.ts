@@ -11,12 +11,13 @@ import {
   SECCOMP_RET_ERRNO,
   SECCOMP_RET_KILL_PROCESS,
 } from "./compile.ts";
-import { customSeccompFilter, defaultSeccompFilter, seccompCacheKey } from "./filter.ts";
+import { type SeccompEnvironment, seccompCacheKey } from "./environment.ts";
+import { customSeccompFilter, defaultSeccompFilter } from "./filter.ts";
 import { parseProfile } from "./parse.ts";
 import type { LinuxSeccomp, Operator } from "./profile.ts";
 import moby from "./profile-default.json" with { type: "json" };
 import { defaultProfile } from "./profile-default.ts";
-import { resolveProfile, type SeccompEnvironment } from "./resolve.ts";
+import { resolveProfile } from "./resolve.ts";
 import { simulate } from "./simulate.ts";
 import { syscallTable } from "./syscalls.ts";
 

@@ -15,9 +15,6 @@ import moby from "./profile-default.json" with { type: "json" };
 /** First argument of socketcall for socket(2): include/uapi/linux/net.h. */
 const SYS_SOCKET = 1;
 
-/** Raised when this file or the compiler changes what comes out: part of the cache key. */
-export const DEFAULT_PROFILE_REVISION = 1;
-
 let built: Profile | undefined;
 
 export function defaultProfile(): Profile {

@@ -2,31 +2,14 @@
  * Docker's profile to OCI's LinuxSeccomp for one container: moby/profiles seccomp_linux.go, setupSeccomp.
  */
 import { BockerError } from "../../base/errors.ts";
+import { kernelAtLeast } from "../../base/kernel-release.ts";
+import type { SeccompEnvironment } from "./environment.ts";
 import type { Condition, LinuxSeccomp, Profile, SyscallRule } from "./profile.ts";
-
-/** What a profile's conditions ask about. */
-export interface SeccompEnvironment {
-  /** Node's names. */
-  readonly arch: "x64" | "arm64";
-  /** The bounding set, "CAP_SYS_ADMIN" and so on. */
-  readonly capabilities: readonly string[];
-  /** uname -r: "6.1.0-18-amd64". */
-  readonly kernelRelease: string;
-}
 
 const NATIVE = {
   x64: { go: "amd64", scmp: "SCMP_ARCH_X86_64" },
   arm64: { go: "arm64", scmp: "SCMP_ARCH_AARCH64" },
 } as const;
-
-/** "6.1.0-18" is at least "4.8". A release that cannot be read counts as old: the stricter answer. */
-export function kernelAtLeast(release: string, minimum: string): boolean {
-  const have = /^(\d+)\.(\d+)/.exec(release);
-  const want = /^(\d+)\.(\d+)/.exec(minimum);
-  if (have === null || want === null) return false;
-  const major = Number(have[1]) - Number(want[1]);
-  return major > 0 || (major === 0 && Number(have[2]) >= Number(want[2]));
-}
 
 /** Throws "invalid" for a profile that contradicts itself, "unsupported" for one without this architecture. */
 export function resolveProfile(profile: Profile, environment: SeccompEnvironment): LinuxSeccomp {

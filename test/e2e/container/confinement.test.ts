@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { release } from "node:os";
 import { busyboxSandbox } from "../busybox.ts";
-import type { Sandbox } from "../sandbox.ts";
+import { OVERLAY, Sandbox } from "../sandbox.ts";
 import { type Mount, mountAt, mountsOf, statusField } from "./kernel.ts";
 import { type Running, runDetached, script, tryScript } from "./running.ts";
 
@@ -15,7 +15,7 @@ let sandbox: Sandbox;
 let plain: Running;
 let mounts: Mount[];
 beforeAll(() => {
-  sandbox = busyboxSandbox();
+  sandbox = busyboxSandbox(new Sandbox(undefined, OVERLAY));
   plain = runDetached(sandbox, []);
   mounts = mountsOf(plain.pid);
 });

@@ -69,7 +69,7 @@ test("user, directory and environment", () => {
 
 test("it is where the container's first process is, and may what that may", () => {
   expect(exec("-d", "box", "sleep", "4321")).toEqual({ code: 0, stdout: "", stderr: "" });
-  const tasks = readFileSync(`/sys/fs/cgroup/memory/bocker-${id}/cgroup.procs`, "utf8")
+  const tasks = readFileSync(`/sys/fs/cgroup/memory/bocker/${id}/cgroup.procs`, "utf8")
     .trim()
     .split("\n")
     .map(Number);
@@ -93,7 +93,10 @@ test("it is where the container's first process is, and may what that may", () =
     "^(CapEff|Seccomp):",
     "/proc/self/status",
   ).stdout;
-  expect(privileged).toMatch(/^CapEff:\s+0*1[0-9a-f]{10}\nSeccomp:\s+0\n$/);
+  // As docker's: every capability, under the container's own filter.
+  expect(privileged).toMatch(/^CapEff:\s+0*1[0-9a-f]{10}\nSeccomp:\s+2\n$/);
+  const mount = exec("--privileged", "box", "mount", "-t", "tmpfs", "none", "/tmp");
+  expect([mount.code === 0, mount.stderr]).toEqual([false, expect.stringMatching(/not permitted|denied/)]);
 });
 
 test("only a running container takes it", () => {

@@ -83,3 +83,15 @@ export function mountsOf(pid: number): Mount[] {
 export function mountAt(mounts: Mount[], target: string): Mount | undefined {
   return mounts.findLast((mount) => mount.target === target);
 }
+
+/** Waits until a process that was killed is none any more: while its namespaces are taken down it still looks as if it ran. */
+export function awaitEnd(pid: number): void {
+  const isThere = () => {
+    try {
+      return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    } catch {
+      return false;
+    }
+  };
+  for (let i = 0; i < 500 && isThere(); i++) Bun.sleepSync(10);
+}

@@ -1,9 +1,11 @@
 /** A hundred containers leave nothing; and what is killed in the middle is put right by the next command. */
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
+import { cgroupNames } from "../cgroups.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
 
 let sandbox: Sandbox;
@@ -15,52 +17,10 @@ afterAll(() => sandbox.remove());
 
 const files = (directory: string) =>
   readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((path) => !/^(state\.db|locks|seccomp)/.test(path))
+    .filter((path) => !/^(state\.db|locks|seccomp|plans)/.test(path))
     .sort();
 
-/** Processes whose command line or root has to do with this sandbox's containers. */
-function processes(): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        // A process of the sandbox's network that is not a test of ours, or a monitor in it.
-        return (
-          readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync(`/proc/${probe()}/ns/net`) &&
-          pid !== String(probe())
-        );
-      } catch {
-        return false;
-      }
-    });
-}
-const keeper: { pid?: number } = {};
-/** A process that stays in the sandbox's network, to compare with. */
-function probe(): number {
-  if (keeper.pid === undefined) {
-    const [program, ...rest] = sandbox.inside(["sleep", "600"]);
-    const child = spawn(program, rest, { stdio: "ignore" });
-    keeper.pid = child.pid!;
-    for (let i = 0; i < 500 && readFileSync(`/proc/${child.pid}/comm`, "utf8").trim() !== "sleep"; i++)
-      Bun.sleepSync(2);
-  }
-  return keeper.pid;
-}
-afterAll(() => {
-  if (keeper.pid !== undefined) process.kill(keeper.pid, "SIGKILL");
-});
-
-function cgroups(ids: Set<string>): string[] {
-  return readdirSync("/sys/fs/cgroup").flatMap((hierarchy) => {
-    try {
-      return readdirSync(join("/sys/fs/cgroup", hierarchy)).filter((name) =>
-        ids.has(name.replace("bocker-", "")),
-      );
-    } catch {
-      return [];
-    }
-  });
-}
+const cgroups = (ids: Set<string>) => cgroupNames().filter((name) => ids.has(name));
 
 interface Inventory {
   mounts: string;
@@ -81,7 +41,7 @@ function inventory(): Inventory {
     rules: sandbox.execute(["nft", "list", "ruleset"]).stdout,
     data: files(sandbox.data),
     run: files(sandbox.run),
-    processes: processes(),
+    processes: sandbox.processes(),
   };
 }
 
@@ -192,6 +152,25 @@ test("a killed monitor takes its container along, and the next command says so",
   expect(sandbox.bocker(["ps", "-a"]).stderr).toBe("");
   sandbox.ok(["start", "lost"]);
   sandbox.ok(["rm", "-f", "lost"]);
+});
+
+test("volumes of a container that never came to be are removed, those kept by rm are not", () => {
+  const database = new Database(join(sandbox.data, "state.db"));
+  const unfinished = sandbox.ok(["create", "-v", "/data", "busybox", "true"]);
+  const kept = sandbox.ok(["create", "-v", "/data", "busybox", "true"]);
+  const volumeOf = (id: string) => sandbox.ok(["inspect", "-f", "{{(index .Mounts 0).Name}}", id]);
+  const [lost, left] = [volumeOf(unfinished), volumeOf(kept)];
+  sandbox.ok(["rm", kept]);
+  // As if the client had been killed between making the volume and recording the container.
+  database.run("DELETE FROM containers WHERE id = ?", [unfinished]);
+  database.close();
+  mkdirSync(join(sandbox.data, "volumes/never-recorded/_data"), { recursive: true });
+  const { stderr } = sandbox.bocker(["ps"]);
+  expect(stderr).toContain(
+    `bocker: repaired: volume ${lost.slice(0, 12)} was made for a container that never came to be; it is removed\n`,
+  );
+  expect(readdirSync(join(sandbox.data, "volumes")).sort()).toEqual(["data", left].sort());
+  expect(sandbox.bocker(["ps"]).stderr).toBe("");
 });
 
 /** Monitors of containers that run in the sandbox: the state files name them. */

@@ -266,6 +266,14 @@ describe("volumes", () => {
     expect(script(sandbox, ["-v", `own:${SEED}`], `ls ${SEED}`)).toBe("own");
   });
 
+  test("of the host image is never filled with bocker's own data, itself included", () => {
+    const { stdout } = sandbox.bocker([
+      ...["run", "--rm", "--network", "none", "-v", `self:${sandbox.data}`, "host"],
+      ...["ls", "-A", sandbox.data],
+    ]);
+    expect(stdout).toBe("");
+  });
+
   test("an anonymous one goes with --rm and rm -v, not with rm; a named one never does", () => {
     const before = volumes();
     script(sandbox, ["-v", "/data", "-v", "named:/named"], "echo > /data/file");

@@ -1,9 +1,10 @@
 /** A container's network: the bridge, published ports, names, and the other modes. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { readlinkSync } from "node:fs";
+import { readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
-import type { Sandbox } from "../sandbox.ts";
+import { BINARY, type Sandbox } from "../sandbox.ts";
 
 let sandbox: Sandbox;
 let server: string;
@@ -41,7 +42,7 @@ afterAll(() => {
   sandbox.remove();
 });
 
-test("an address of its own, a way out, and nothing of IPv6", () => {
+test("an address of its own, a way out, and of IPv6 nothing but ::1", () => {
   const text = run(
     "busybox",
     "sh",
@@ -52,7 +53,10 @@ test("an address of its own, a way out, and nothing of IPv6", () => {
   expect(text).toMatch(/: lo +inet 127\.0\.0\.1\/8/);
   expect(text).toMatch(/: eth0 +inet \d+\.\d+\.\d+\.\d+\/16/);
   expect(text).toContain(`default via ${gateway} dev eth0`);
-  expect(text).not.toContain("inet6");
+  expect(text.match(/\S+ +inet6 \S+/g)).toEqual([expect.stringMatching(/^lo +inet6 ::1\/128$/)]);
+  // /etc/hosts calls it localhost, so programs listen there.
+  const own6 = "httpd -p '[::1]:8090' -h /etc && wget -q -O - 'http://[::1]:8090/hostname'";
+  expect(run("-h", "six", "busybox", "sh", "-c", own6)).toBe("six");
   const [, own] = /eth0 +inet ([\d.]+)/.exec(text)!;
   const mac = own!
     .split(".")
@@ -272,4 +276,27 @@ test.each([
     "true",
   ]);
   expect([code, stderr]).toEqual([125, expect.stringContaining(`conflicting options: ${message}`)]);
+});
+
+test("a client that tries from before the start on is refused or served, and never left waiting", () => {
+  const retransmitted = () => {
+    const [names = "", values = ""] = inside("grep", "^TcpExt:", "/proc/net/netstat").stdout.split("\n");
+    return Number(values.split(" ")[names.split(" ").indexOf("TCPSynRetrans")]);
+  };
+  const before = retransmitted();
+  expect(before).toBeNumber();
+  // One that connects once a millisecond at least, until somebody answers.
+  const client = join(sandbox.directory, "client.ts");
+  writeFileSync(
+    client,
+    "for (;;) try { await (await fetch(process.argv[2]!, { keepalive: false })).text(); break; } catch { await Bun.sleep(0.3); }",
+  );
+  const attempt = `${process.execPath} ${client} http://127.0.0.1:8600/ & "$@"; wait`;
+  for (let round = 0; round < 12; round++) {
+    const words = ["run", "-d", "--name", "early", "-p", "8600:80", "busybox", "httpd", "-f", "-p", "80"];
+    inside("sh", "-c", attempt, "sh", BINARY, ...words);
+    sandbox.ok(["rm", "-f", "early"]);
+  }
+  // A SYN that nobody heard is sent again after a second.
+  expect(retransmitted()).toBe(before);
 });

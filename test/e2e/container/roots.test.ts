@@ -1,63 +1,17 @@
 /** Whole distributions as roots: Debian by debootstrap, with apt, dpkg and perl. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
-import { Sandbox } from "../sandbox.ts";
+import { debianArchive } from "../debian-root.ts";
+import { OVERLAY, Sandbox } from "../sandbox.ts";
 
-const CACHE = join(import.meta.dirname, "../../../node_modules/.cache/bocker-roots");
-const ARCHIVE = join(CACHE, "debian.tar");
+const made = debianArchive();
+const archive = "path" in made ? made.path : "";
+if ("reason" in made) console.warn(`SKIPPED: a Debian root: ${made.reason}`);
 
-/** The machine's own Debian mirror and suite: where this machine may fetch from is not ours to choose. */
-function source(): { mirror: string; suite: string } | undefined {
-  const files = ["/etc/apt/sources.list", ...names("/etc/apt/sources.list.d")];
-  const text = files
-    .filter(existsSync)
-    .map((path) => readFileSync(path, "utf8"))
-    .join("\n");
-  const suite = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
-  if (suite === undefined || !existsSync(`/usr/share/debootstrap/scripts/${suite}`)) return undefined;
-  const line = new RegExp(`^deb\\s+(?:\\[[^\\]]*\\]\\s+)?(\\S+)\\s+${suite}\\s+main`, "m").exec(text);
-  if (line !== null) return { mirror: line[1]!, suite };
-  const stanza = text
-    .split(/\n\s*\n/)
-    .find((part) => new RegExp(`^Suites:.*\\b${suite}( |$)`, "m").test(part));
-  const uri = /^URIs:\s*(\S+)/m.exec(stanza ?? "");
-  return uri === null ? undefined : { mirror: uri[1]!, suite };
-}
-
-function names(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
-}
-
-/** Why there is no Debian root; undefined when there is one. */
-function make(): string | undefined {
-  if (existsSync(ARCHIVE)) return undefined;
-  const from = source();
-  if (from === undefined) return "no Debian mirror in /etc/apt";
-  mkdirSync(CACHE, { recursive: true });
-  const made = `${ARCHIVE}.${process.pid}`;
-  const root = join(CACHE, `root.${process.pid}`);
-  const { status, stdout, stderr, error } = spawnSync(
-    "debootstrap",
-    ["--variant=minbase", from.suite, root, from.mirror],
-    { encoding: "utf8", timeout: 600_000 },
-  );
-  if (status !== 0) return `debootstrap: ${error ?? (stderr || stdout).trim().split("\n").at(-1)}`;
-  execFileSync("tar", ["--numeric-owner", "--xattrs", "-C", root, "-cf", made, "."]);
-  execFileSync("rm", ["-rf", root]);
-  renameSync(made, ARCHIVE);
-  return undefined;
-}
-
-const reason = make();
-if (reason !== undefined) console.warn(`SKIPPED: a Debian root: ${reason}`);
-
-describe.skipIf(reason !== undefined)("a Debian root", () => {
+describe.skipIf(archive === "")("a Debian root", () => {
   let sandbox: Sandbox;
   beforeAll(() => {
-    sandbox = new Sandbox();
-    sandbox.ok(["init", ARCHIVE, "debian:root"]);
+    sandbox = new Sandbox(undefined, OVERLAY);
+    sandbox.ok(["init", archive, "debian:root"]);
   });
   afterAll(() => sandbox.remove());
   const run = (script: string) => sandbox.bocker(["run", "--rm", "debian:root", "sh", "-c", script]);

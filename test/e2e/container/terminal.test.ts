@@ -67,12 +67,13 @@ describe("run -it", () => {
   });
 
   test("keys reach the program: echo, Ctrl-C, Ctrl-\\, Ctrl-D", async () => {
-    const wait = "n=; until [ $n ]; do sleep 0.01; done";
+    const wait = "n=; stty; until [ $n ]; do sleep 0.01; done";
     const words = `trap 'echo INT; n=1' INT; trap 'echo QUIT; n=1' QUIT; ${wait}; ${wait}; cat; echo end`;
-    const shell = run(["--rm", "-it"], ["sh", "-c", `stty; ${words}`]);
+    const shell = run(["--rm", "-it"], ["sh", "-c", words]);
     await shell.expect("baud");
     shell.type(INTERRUPT);
     await shell.expect("INT");
+    await shell.expect("baud");
     shell.type(QUIT);
     await shell.expect("QUIT");
     shell.type("hello\r");

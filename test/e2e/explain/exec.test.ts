@@ -36,7 +36,7 @@ test("the text and the plan are of one object", () => {
   expect(text).toContain("join the container's mount, uts, ipc, network and cgroup namespaces");
   const { operations } = JSON.parse(sandbox.ok(["exec", "--explain=json", "box", "true"])).plan;
   for (const { what } of operations)
-    if (!what.includes("bocker-")) expect(text.replace(/\s+/g, " ")).toContain(what);
+    if (!what.includes("/bocker/")) expect(text.replace(/\s+/g, " ")).toContain(what);
   expect(sandbox.bocker(["exec", "--explain", "nope", "true"]).stderr).toBe(
     "Error: No such container: nope\n",
   );

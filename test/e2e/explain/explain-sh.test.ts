@@ -7,7 +7,6 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -15,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { cgroupNames } from "../cgroups.ts";
 import { Sandbox } from "../sandbox.ts";
 
 let sandbox: Sandbox;
@@ -67,11 +67,10 @@ function both(options: string[], ...command: string[]) {
 }
 
 function leftovers(): string[] {
-  const groups = existsSync("/sys/fs/cgroup/memory") ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup";
   return [
     ...readdirSync(join(sandbox.data, "containers")),
     ...readdirSync(join(sandbox.run, "containers")),
-    ...readdirSync(groups).filter((name) => name.startsWith("bocker-") && script.includes(name)),
+    ...cgroupNames().filter((name) => script.includes(name)),
   ];
 }
 let script = "";

@@ -45,6 +45,28 @@ describe("run --explain", () => {
     },
   );
 
+  test("leads no packet to a container before the kernel has seen that it can be reached", () => {
+    const { plan } = parseExplanation(sandbox.ok([...OPTIONS, "--explain=json", ...COMMAND]));
+    const after = plan.operations.filter(({ phase }) => phase === "host-after");
+    const at = (wanted: string) => after.findIndex(({ op, what }) => `${op} ${what}`.startsWith(wanted));
+    const order = [
+      "netlink make the pair",
+      "wait ",
+      "await_link ",
+      "netlink publish ",
+      "listen ",
+      "signal tell the container that it can",
+    ];
+    const places = order.map(at);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(places).not.toContain(-1);
+    // Without ports, too: the program may be the first to speak.
+    const quiet = parseExplanation(sandbox.ok(["run", "--rm", "--explain=json", ...COMMAND])).plan.operations;
+    expect(quiet.some(({ op }) => op === "await_link")).toBe(true);
+    const last = quiet.findLastIndex(({ op, phase }) => op === "wait" && phase === "container");
+    expect(quiet.slice(last).some(({ op }) => op === "exec")).toBe(true);
+  });
+
   test("prints every step with its process, its reason and the command that does the same", () => {
     const text = sandbox.ok([...OPTIONS, "--explain", ...COMMAND]);
     for (const part of [
@@ -104,5 +126,10 @@ describe("run --timings", () => {
       expect(Number(at) + Number(took)).toBeLessThan(total + 5);
     }
     expect(row("mounts").took).toBeLessThan(50);
+    // Nothing between the process's birth and its end is left out.
+    const lines = result.stderr.trim().split("\n").slice(1, -1);
+    const own = lines.filter((line) => /^\s*\S+\s+\S+\s+(kernel|bocker)\s/.test(line));
+    const sum = own.reduce((all, line) => all + Number(line.trim().split(/\s+/)[1]), 0);
+    expect(Math.abs(sum - total)).toBeLessThan(0.1);
   });
 });

@@ -44,7 +44,7 @@ function check(options: string[]): void {
   // The first is the launcher's own birth, by the engine.
   const born = ofMonitor.findIndex(({ name, text }) => name.startsWith("execve") && text.endsWith("= 0"));
   const host = new CallStream(ofMonitor.slice(born + 1));
-  host.follow(operations("host", "host-after", "cleanup"));
+  host.follow(operations("host", "host-after", "started", "ended", "cleanup"));
   expect(host.undecided()).toEqual([]);
 
   const ofContainer = calls.filter(({ pid }) => pid === container);

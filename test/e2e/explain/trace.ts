@@ -1,6 +1,6 @@
 /** A strace of the launcher, held against a plan: every operation's calls, in order, and no other calls that matter. */
 import type { Operation } from "../../../src/runtime/plan/operation.ts";
-import { RLIMITS } from "../../../src/runtime/plan/process.ts";
+import { RLIMITS } from "../../../src/runtime/plan/rlimits.ts";
 
 export interface Call {
   pid: number;
@@ -19,7 +19,7 @@ const DECIDED = new Set(
 
 export const TRACED = [
   ...DECIDED,
-  ..."openat mkdirat unlinkat write read sendto prctl chdir umask setsid close_range close".split(" "),
+  ..."openat mkdirat unlinkat write read sendto listen prctl chdir umask setsid close_range close".split(" "),
 ];
 
 /** The calls of a trace made with -f -qq, those that were interrupted put together again. */
@@ -158,18 +158,30 @@ function expectedIdentity(operation: Operation): string[] {
     case "keyring":
       return [`keyctl(KEYCTL_JOIN_SESSION_KEYRING, ${text(operation.name)}`];
     case "netlink":
+    case "await_link":
       return ["sendto("];
+    case "listen":
+      return ["listen("];
+    case "events":
+      return [
+        `openat(${at(operation.path)}, O_WRONLY|O_CREAT|O_APPEND|O_NOFOLLOW|O_CLOEXEC, 0600)`,
+        "write(",
+      ];
     case "wait":
-      return ['read(N, "\\1", 1)'];
+      return operation.phase === "container"
+        ? ['read(N, "\\1", 1)']
+        : ['read(N, "\\377\\377\\377\\377\\0\\0\\0\\0", 8)'];
     case "signal":
-      return ['write(N, "\\1", 1)'];
+      return operation.phase === "container"
+        ? ['write(N, "\\377\\377\\377\\377\\0\\0\\0\\0", 8)']
+        : ['write(N, "\\1", 1)'];
     case "stdio":
       return ["setsid()"];
     case "clone":
       return ["clone3({flags=CLONE_"];
     case "deathsig":
       return ["prctl(PR_SET_PDEATHSIG, SIGKILL"];
-    case "cloexec":
+    case "close_rest":
       return ["close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC)"];
     default:
       throw new Error(`the test knows no calls of ${operation.op}`);
@@ -178,7 +190,7 @@ function expectedIdentity(operation: Operation): string[] {
 
 /** Calls whose first argument is a descriptor. */
 const DESCRIPTOR =
-  /^((?:fsconfig|fsmount|mount_setattr|move_mount|open_tree|mknodat|read|write|setns|sendto)\()\d+, /;
+  /^((?:fsconfig|fsmount|mount_setattr|move_mount|open_tree|mknodat|read|write|setns|sendto|listen)\()\d+, /;
 
 export class CallStream {
   readonly #calls: Call[];

@@ -1,50 +1,19 @@
 /** Images made here: init, import, commit, images, inspect, rmi; held against umoci and the filesystem. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Sandbox } from "../sandbox.ts";
+import { fillRichTree, LIST, shell } from "./rich-tree.ts";
 
 let sandbox: Sandbox;
 let tree: string;
-
-/** A directory with everything that a layer has to keep. */
-const MAKE_TREE = `
-set -e
-cd "$1"
-mkdir -p bin etc deep/er
-cp /bin/busybox bin/busybox
-for name in sh cat echo rm ls mkdir ln stat id; do ln -s busybox bin/$name; done
-echo config > etc/config; chmod 640 etc/config; chown 12:34 etc/config
-ln etc/config deep/er/linked
-truncate -s 50M deep/sparse; printf tail >> deep/sparse
-mknod etc/null c 1 3; mkfifo etc/fifo
-chmod 4755 bin/busybox; chmod 1777 deep
-touch -d '2001-02-03 04:05:06.123456789 UTC' etc/config
-printf x > "$(printf 'etc/latin-\\344')"
-printf y > 'etc/new
-line'
-setfattr -n user.note -v kept deep/er
-setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= bin/busybox || true
-`;
-
-/** Everything of every file, in a form that can be compared. */
-const LIST = `
-cd "$1"
-find . -mindepth 1 -printf '%p|%y|%m|%U|%G|%n|%l|%T@\\n' | LC_ALL=C sort
-find . -type f -printf '%s ' -exec sha256sum {} + | LC_ALL=C sort
-find . \\( -type c -o -type b \\) -exec stat -c '%n %t %T' {} + | LC_ALL=C sort
-getfattr -R -d -m - --absolute-names . 2>/dev/null
-`;
-
-const shell = (script: string, ...words: string[]) =>
-  execFileSync("sh", ["-c", script, "sh", ...words], { encoding: "latin1", maxBuffer: 1 << 28 });
 
 beforeAll(() => {
   sandbox = new Sandbox();
   tree = join(sandbox.directory, "tree");
   mkdirSync(tree);
-  shell(MAKE_TREE, tree);
+  fillRichTree(tree);
 });
 afterAll(() => sandbox.remove());
 
@@ -59,8 +28,9 @@ const storeFiles = () =>
 /** What the layer looks like in the driver. */
 const layerOf = (name: string): string => inspect(name).GraphDriver.Data.UpperDir;
 
-/** The stored blobs as an OCI layout, unpacked by umoci. */
+/** The stored blobs as an OCI layout, unpacked by umoci. The image gets them when it leaves. */
 function unpackedByUmoci(name: string): string {
+  sandbox.ok(["save", "-o", join(sandbox.directory, "discarded.tar"), name]);
   const layout = join(sandbox.directory, `layout-${name.replace(":", "-")}`);
   mkdirSync(layout);
   shell('cp -r "$1/content/blobs" "$2/blobs"', sandbox.data, layout);
@@ -182,6 +152,113 @@ test("commit makes a layer of what a container changed", () => {
   ]);
 });
 
+describe("a layer that was made here is on the disk once until it leaves", () => {
+  const packed = () => sandbox.ok(["system", "df", "--format", "{{.Size}}"]).split("\n").at(-1)!;
+  const blobs = () => Number(shell('ls "$1/content/blobs/sha256" | wc -l', sandbox.data));
+  const checked = () => sandbox.bocker(["system", "check"]).stdout;
+  const diffIds = (name: string) => inspect(name).RootFS.Layers;
+
+  test("then it is packed, bit for bit what it was, and the image stays the same", () => {
+    const root = join(sandbox.directory, "once");
+    shell(
+      'mkdir "$1"; head -c 3000000 /dev/urandom >"$1/large"; ln "$1/large" "$1/second"; truncate -s 1G "$1/sparse"',
+      root,
+    );
+    const before = blobs();
+    const id = sandbox.ok(["init", root, "once"]);
+    // Its configuration and its manifest.
+    expect(blobs()).toBe(before + 2);
+    const small = packed();
+    const tar = join(sandbox.directory, "once.tar");
+    sandbox.ok(["save", "-o", tar, "once"]);
+    expect(blobs()).toBe(before + 3);
+    expect(packed()).not.toBe(small);
+    expect(inspect("once").Id).toBe(id);
+    const again = join(sandbox.directory, "again.tar");
+    sandbox.ok(["save", "-o", again, "once"]);
+    shell('cmp "$1" "$2"', tar, again);
+    const [layers] = JSON.parse(shell('tar -xOf "$1" manifest.json', tar)).map(
+      ({ Layers }: { Layers: string[] }) => Layers,
+    );
+    expect(shell('tar -xOf "$1" "$2" | gunzip | sha256sum | cut -c1-64', tar, layers[0]).trim()).toBe(
+      diffIds("once")[0].slice(7),
+    );
+    expect(checked()).toBe("Nothing found.\n");
+    sandbox.ok(["rmi", "once"]);
+    expect(blobs()).toBe(before);
+  });
+
+  test("an image upon it, and one of the same layer, are packed with it", () => {
+    const root = join(sandbox.directory, "parts");
+    shell('mkdir "$1"; echo a >"$1/a"', root);
+    sandbox.ok(["init", root, "below"]);
+    sandbox.ok(["create", "--name", "box", "below", "true"]);
+    sandbox.ok(["commit", "box", "above"]);
+    sandbox.ok(["commit", "-c", "ENV X=y", "box", "other"]);
+    const before = blobs();
+    sandbox.ok(["save", "-o", join(sandbox.directory, "discarded.tar"), "above"]);
+    sandbox.ok(["save", "-o", join(sandbox.directory, "discarded.tar"), "below", "other", "above"]);
+    // Two layers, whoever has them.
+    expect(blobs()).toBe(before + 2);
+    sandbox.ok(["rm", "box"]);
+    sandbox.ok(["rmi", "above", "below", "other"]);
+    expect(checked()).toBe("Nothing found.\n");
+  });
+
+  test("an archive that has a name twice, or two ways to a file, becomes one of what is there", () => {
+    const tar = join(sandbox.directory, "twice.tar");
+    shell(
+      `cd "$(mktemp -d)"; mkdir d; echo 1 >d/f; echo x >g; ln -s d l; tar -cf "$1" d g l; echo 22 >d/f; rm g; mkdir g; echo y >g/h; tar -rf "$1" d g
+      mkdir -p e/l; rm l; mkdir l; echo 333 >l/f; tar -rf "$1" --no-recursion l/f; rm -r "$PWD"`,
+      tar,
+    );
+    sandbox.ok(["import", tar, "twice"]);
+    expect(shell('cat "$1/d/f" "$1/g/h"', layerOf("twice"))).toBe("333\ny\n");
+    sandbox.ok(["save", "-o", join(sandbox.directory, "twice-saved.tar"), "twice"]);
+    sandbox.ok(["rmi", "twice"]);
+    sandbox.ok(["load", "-q", "-i", join(sandbox.directory, "twice-saved.tar")]);
+    expect(shell('cat "$1/d/f" "$1/g/h"', layerOf("twice"))).toBe("333\ny\n");
+    expect(checked()).toBe("Nothing found.\n");
+    sandbox.ok(["rmi", "twice"]);
+  });
+
+  test("contents of whiteouts and of names of aufs, which no file has, leave with it", () => {
+    const tar = join(sandbox.directory, "aufs.tar");
+    shell(
+      `cd "$(mktemp -d)"; mkdir d; for name in d/.wh..wh..opq d/.wh..wh.plnk .wh.gone file; do echo "$name" >"$name"; done
+      tar -cf "$1" d .wh.gone file; rm -r "$PWD"`,
+      tar,
+    );
+    sandbox.ok(["import", tar, "aufs"]);
+    const id = inspect("aufs").Id;
+    expect(checked()).toBe("Nothing found.\n");
+    sandbox.ok(["save", "-o", join(sandbox.directory, "aufs-saved.tar"), "aufs"]);
+    sandbox.ok(["rmi", "aufs"]);
+    sandbox.ok(["load", "-q", "-i", join(sandbox.directory, "aufs-saved.tar")]);
+    expect(inspect("aufs").Id).toBe(id);
+    sandbox.ok(["rmi", "aufs"]);
+  });
+
+  test("files that were changed are found, and the image does not leave as something else", () => {
+    const root = join(sandbox.directory, "changing");
+    shell('mkdir "$1"; echo a >"$1/a"', root);
+    sandbox.ok(["init", root, "changed-files"]);
+    shell('echo b >"$1/a"', layerOf("changed-files"));
+    const found = sandbox.bocker(["system", "check"]);
+    expect([found.code, found.stdout]).toEqual([
+      1,
+      expect.stringContaining("files that were changed after it was made"),
+    ]);
+    const saved = sandbox.bocker(["save", "-o", join(sandbox.directory, "discarded.tar"), "changed-files"]);
+    expect([saved.code, saved.stderr]).toEqual([
+      1,
+      expect.stringContaining("have been changed since it was made"),
+    ]);
+    sandbox.ok(["rmi", "changed-files"]);
+    expect(checked()).toBe("Nothing found.\n");
+  });
+});
+
 test("rmi removes a name, then the image, then what nothing refers to", () => {
   expect(sandbox.bocker(["rmi", "kept:2", "nope"]).stderr).toContain("No such image: nope");
   const conflict = sandbox.bocker(["rmi", "kept:1"]);
@@ -217,5 +294,25 @@ test("images lists host always, and knows formats and filters", () => {
     inspect("localhost:5000/x/y:t").Id,
   );
   expect(JSON.parse(sandbox.ok(["images", "--format", "json", "host"])).Repository).toBe("host");
+  sandbox.ok(["import", join(sandbox.directory, "tree.tar.gz"), "newer:1"]);
+  const found = (...filters: string[]) => {
+    const words = filters.flatMap((filter) => ["--filter", filter]);
+    return sandbox
+      .ok(["images", "--format", "{{.Repository}}", ...words])
+      .split("\n")
+      .filter(Boolean);
+  };
+  expect(found("before=newer:1")).toEqual(["localhost:5000/x/y"]);
+  expect(found("since=localhost:5000/x/y:t")).toEqual(["newer"]);
+  expect(found("since=localhost:5000/x/y:t", "before=newer:1")).toEqual([]);
+  expect(found("until=1h")).toEqual([]);
+  expect(found("until=2100-01-01", "label=a")).toEqual(["localhost:5000/x/y"]);
+  expect(sandbox.bocker(["images", "-f", "since=none:1"]).stderr).toBe("Error: No such image: none:1\n");
+  expect(sandbox.bocker(["images", "-f", "before=host"]).stderr).toBe("Error: No such image: host\n");
+  sandbox.ok(["rmi", "newer:1"]);
+  for (const words of [["images"], ["image", "prune", "-f"], ["volume", "ls"]])
+    expect(sandbox.bocker([...words, "--filter", "dangling=maybe"]).stderr).toBe(
+      "Error: invalid filter 'dangling=[maybe]'\n",
+    );
   expect(sandbox.bocker(["images", "--filter", "nope=1"]).stderr).toBe("Error: invalid filter 'nope'\n");
 });

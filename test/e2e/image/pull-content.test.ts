@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { digestOf } from "../../../src/base/digest.ts";
 import { chainIds } from "../../../src/engine/chain.ts";
 import { lgetxattr, lsetxattr } from "../../../src/os/metadata.ts";
-import { Sandbox } from "../sandbox.ts";
+import { OVERLAY, Sandbox } from "../sandbox.ts";
 import { imageOf, type Layer, layerOf, tarOf } from "./layout.ts";
 import { Registry } from "./registry.ts";
 
 let sandbox: Sandbox;
 let registry: Registry;
 beforeAll(async () => {
-  sandbox = new Sandbox();
+  sandbox = new Sandbox(undefined, OVERLAY);
   registry = await Registry.start(sandbox, "localhost:5000");
 });
 afterAll(async () => {

@@ -5,8 +5,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestOf } from "../../../src/base/digest.ts";
-import { openDatabase } from "../../../src/os/sqlite.ts";
-import { BINARY, Sandbox } from "../sandbox.ts";
+import { openBunDatabase } from "../../../src/os/sqlite-bun.ts";
+import { BINARY, OVERLAY, Sandbox } from "../sandbox.ts";
 import { type Image, imageOf, layerOf, tarOf } from "./layout.ts";
 import { Registry, Service } from "./registry.ts";
 
@@ -14,7 +14,7 @@ let sandbox: Sandbox;
 let registry: Registry;
 const stubs: Service[] = [];
 beforeAll(async () => {
-  sandbox = new Sandbox();
+  sandbox = new Sandbox(undefined, OVERLAY);
   registry = await Registry.start(sandbox, "localhost:5000");
 });
 afterEach(async () => {
@@ -58,7 +58,7 @@ function inventory(): unknown {
     const directory = join(sandbox.data, path);
     return existsSync(directory) ? readdirSync(directory).sort() : [];
   };
-  const database = openDatabase(join(sandbox.data, "state.db"));
+  const database = openBunDatabase(join(sandbox.data, "state.db"));
   const rows = ["images", "tags", "digests", "layers"].map(
     (table) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"],
   );

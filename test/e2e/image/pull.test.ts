@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { digestOf, shortDigest } from "../../../src/base/digest.ts";
 import { DOCKER_LIST, OCI_LAYER, OCI_LAYER_ZSTD } from "../../../src/spec/media-types.ts";
-import { Sandbox } from "../sandbox.ts";
+import { OVERLAY, Sandbox } from "../sandbox.ts";
 import { imageOf, indexOf, type Layer, layerOf, tarOf } from "./layout.ts";
 import { Registry } from "./registry.ts";
 
 let sandbox: Sandbox;
 let registry: Registry;
 beforeAll(async () => {
-  sandbox = new Sandbox();
+  sandbox = new Sandbox(undefined, OVERLAY);
   registry = await Registry.start(sandbox, "localhost:5000");
 });
 afterAll(async () => {
@@ -194,6 +194,8 @@ describe("bocker pull", () => {
       "Error: cannot connect to localhost:5999: connection refused: check that the registry is running and that its port is right\n",
     );
     expect(sandbox.bocker(["pull", "UPPER"]).stderr).toContain("must be lowercase");
-    expect(sandbox.bocker(["pull", "-a", `${registry.host}/words`]).stderr).toContain("not supported yet");
+    expect(sandbox.bocker(["pull", "--disable-content-trust", `${registry.host}/words`]).stderr).toContain(
+      "not supported yet",
+    );
   });
 });

@@ -38,10 +38,11 @@ export class Service {
     return readFileSync(this.#log, "utf8");
   }
 
-  async stop(): Promise<void> {
+  /** @param signal what ends it: not SIGKILL for one that has others to end, or mounts to take away */
+  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    this.#process.kill(signal);
     await ended;
   }
 }
@@ -59,14 +60,17 @@ export class Registry {
   readonly #service: Service;
   /** "localhost:5000" or another name for the address. */
   readonly host: string;
+  /** Where it keeps what it has. */
+  readonly storage: string;
   readonly #origin: string;
 
   static async start(sandbox: Sandbox, host: string, options: RegistryOptions = {}): Promise<Registry> {
     const directory = mkdtempSync(join(sandbox.directory, "registry-"));
     const { tls } = options;
+    const storage = join(directory, "data");
     const configuration = {
       version: 0.1,
-      storage: { filesystem: { rootdirectory: join(directory, "data") }, delete: { enabled: true } },
+      storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
       http: {
         addr: options.address ?? host.replace("localhost", "127.0.0.1"),
         ...(tls === undefined ? {} : { tls }),
@@ -77,10 +81,12 @@ export class Registry {
     // JSON is YAML, too.
     writeFileSync(path, JSON.stringify(configuration));
     const service = await Service.start(sandbox, ["docker-registry", "serve", path], "listening on");
-    return new Registry(sandbox, service, host, tls === undefined ? "http" : "https");
+    const scheme = tls === undefined ? "http" : "https";
+    return new Registry(sandbox, service, host, scheme, storage);
   }
 
-  private constructor(sandbox: Sandbox, service: Service, host: string, scheme: string) {
+  private constructor(sandbox: Sandbox, service: Service, host: string, scheme: string, storage: string) {
+    this.storage = storage;
     this.#sandbox = sandbox;
     this.#service = service;
     this.host = host;

@@ -128,7 +128,7 @@ const NOTES: Partial<Record<Operation["op"], string>> = {
   seccomp: "util-linux cannot load a system call filter, so the program runs without one",
   keyring: "util-linux cannot make a keyring; the caller's stays",
   reaper: "util-linux has no small init; the program is pid 1",
-  cloexec: "descriptors above 9 that the script's caller left open; /bin/sh cannot name them",
+  close_rest: "descriptors above 9 that the script's caller left open; /bin/sh cannot name them",
   bpf_device: "no tool of util-linux attaches a program to a cgroup; devices stay allowed",
 };
 
@@ -142,7 +142,7 @@ class ContainerTranslator {
     switch (operation.op) {
       case "exec":
         return this.#program.lines(operation);
-      case "cloexec":
+      case "close_rest":
         return ["exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-"];
       case "write":
         return writeLines(operation);
@@ -160,6 +160,8 @@ class ContainerTranslator {
         return [`printf '%s' ${quoted(operation.name)} >/proc/sys/kernel/domainname`];
       case "wait":
         return ["read -r _ <&4"];
+      case "signal":
+        return ["echo >&7"];
       case "netlink":
         return operation.commands ?? [];
       default:
@@ -212,6 +214,7 @@ export function containerScript(plan: Plan): string {
   if (ownRoot) {
     const waits = operations.some(({ operation }) => operation.op === "wait");
     writer.add(waits ? 'exec 4<>"$1/network"' : "exec 4</dev/null");
+    if (operations.some(({ operation }) => operation.op === "signal")) writer.add('exec 7<>"$1/ready"');
     // This procfs is still the host's, and so is the number in it.
     writer.add("read -r pid _ </proc/self/stat", 'printf \'%s\\n\' "$pid" >"$1/pid"');
   }

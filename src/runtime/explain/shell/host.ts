@@ -37,12 +37,21 @@ function stepLines(step: Step): string[] {
   switch (step.step) {
     case "directory":
       return [`mkdir -p -m ${octalMode(step.mode)} ${quoted(step.path)}`];
+    case "clone":
+      return [step.command.map(quoted).join(" ")];
     case "file":
       return fileLines(step);
     case "setting":
       return [`if [ -e ${quoted(step.path)} ]; then echo ${quoted(step.value)} >${quoted(step.path)}; fi`];
     case "netlink":
       return step.commands;
+    case "cgroup":
+      return [`mkdir -p ${quoted(step.path)}`];
+    case "evacuate":
+      return [`evacuate ${quoted(step.from)} ${quoted(step.to)}`];
+    case "launch":
+      // The script is in the monitor's place.
+      return step.cgroup === "" ? [] : [`echo 0 >${quoted(`${step.cgroup}/cgroup.procs`)}`];
     case "remove":
       return [`rm -rf ${quoted(step.path)}`];
     default:
@@ -63,9 +72,12 @@ function hostLines(operation: Operation): string[] {
       case "write":
         return [`printf '%s' ${quoted(operation.data)} >${quoted(operation.path)}`];
       case "netlink":
+      case "await_link":
         return operation.commands ?? [];
       case "signal":
         return [`echo >"$scratch/network"`];
+      case "wait":
+        return [`read -r _ <"$scratch/ready"`];
       case "rmdir":
         return [`remove_cgroup ${quoted(operation.path)}`];
       case "unlink":
@@ -80,17 +92,32 @@ function hostLines(operation: Operation): string[] {
 
 const HOST_NOTES: Partial<Record<Operation["op"], string>> = {
   bpf_device: "no tool of util-linux attaches a program to a cgroup; devices stay allowed",
+  events: "a script keeps no journal: nobody is told of what it does",
+  listen: "a script holds no sockets: another program could listen on the same port",
   open_ns: "a script holds no descriptors of namespaces; ip(8) finds it by the process id",
 };
 
 const CLEANUP = `
 scratch=$(mktemp -d)
 monitor=''
-# A cgroup stays busy until the kernel has put away its last task.
+# A cgroup stays busy until the kernel has put away its last task, and until those made below it are gone.
 remove_cgroup() {
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		if rmdir "$1" 2>/dev/null || [ ! -e "$1" ]; then return; fi
+		find "$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || :
 		sleep 0.05
+	done
+}`;
+
+const EVACUATE = `
+# What is moved may make processes meanwhile; the shell itself is among them.
+evacuate() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		pids=$(cat "$1/cgroup.procs")
+		if [ -z "$pids" ]; then return; fi
+		for pid in $pids; do
+			{ echo "$pid" >"$2/cgroup.procs"; } 2>/dev/null || :
+		done
 	done
 }`;
 
@@ -137,11 +164,9 @@ function joined(explanation: Explanation): string {
   return joins ? `nsenter --net=${quoted(inherited)} ` : "";
 }
 
-/** The operation that joins all of a running container's namespaces; undefined for a start. */
-function execJoin(plan: Plan): Extract<Operation, { op: "setns" }> | undefined {
-  return plan.operations.find((operation) => operation.op === "setns" && operation.phase === "host") as
-    | Extract<Operation, { op: "setns" }>
-    | undefined;
+/** Whether a running container's namespaces are joined; else one is started. */
+function joinsContainer(plan: Plan): boolean {
+  return plan.operations.some(({ op }) => op === "succeed");
 }
 
 /**
@@ -157,7 +182,7 @@ function execLines(explanation: Explanation, cgroup: string | undefined): string
   const entered = operationsOf(plan, "container").flatMap(({ operation }) =>
     operation.op === "write" && operation.group === "cgroup" ? [operation.path] : [],
   );
-  const tasks = cgroup === undefined ? entered : [`${cgroup}/cgroup.procs`];
+  const tasks = [...entered, ...(cgroup === undefined ? [] : [`${cgroup}/cgroup.procs`])];
   const input = plan.monitor.stdin ? ["exec 5<&0"] : [];
   return [
     ...LOADER.split("\n"),
@@ -210,13 +235,19 @@ function cgroupDirectory(plan: Plan): string | undefined {
 
 /** The script of a container's start, from the first directory to the last removal. */
 export function hostScript(explanation: Explanation): string {
-  const { plan, before } = explanation;
+  const { plan, before, meanwhile } = explanation;
   const writer = new ScriptWriter();
   writer.add(...CLEANUP.split("\n").slice(1), ...cleanUp(explanation), ...TRAPS.split("\n"));
-  for (const step of before) writer.explained(step, stepLines(step), STEP_NOTES[step.step]);
+  if (before.some(({ step }) => step === "evacuate")) writer.add(...EVACUATE.split("\n"));
+  for (const step of [...before, ...meanwhile])
+    writer.explained(step, stepLines(step), STEP_NOTES[step.step]);
   if (plan.operations.some(({ op }) => op === "wait"))
-    writer.add("", "# The container waits at it for its network.", 'mkfifo "$scratch/network"');
-  const isExec = execJoin(plan) !== undefined;
+    writer.add(
+      "",
+      "# Here the container and this script wait for each other.",
+      'mkfifo "$scratch/network" "$scratch/ready"',
+    );
+  const isExec = joinsContainer(plan);
   for (const { operation } of operationsOf(plan, "host")) {
     const lines =
       operation.op === "clone" && isExec

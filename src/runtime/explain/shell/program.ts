@@ -1,7 +1,7 @@
 /** What a process is and may, and the program it becomes: one command line of util-linux tools, each executing the next. */
 import { capabilityNames } from "../../generate/capabilities.ts";
 import type { Operation } from "../../plan/operation.ts";
-import { RLIMITS } from "../../plan/process.ts";
+import { RLIMITS } from "../../plan/rlimits.ts";
 import { quoted, words } from "./words.ts";
 
 const UNLIMITED = 0xffffffffffffffffn;

@@ -17,8 +17,8 @@ export function explainShell(explanation: Explanation): string {
     "# Made by bocker --explain=sh: every step of the plan that bocker would carry out, as commands of util-linux,",
     "# iproute2 and nft. Save it and run it as root; it removes what it made when the container has ended.",
     "#",
-    "# Not here: the monitor's work (the log, attaching, the record of the exit), sockets that hold published",
-    "# ports, and what is marked below.",
+    "# Not here: the monitor's work (the log, attaching, events, the record of the exit), sockets that hold",
+    "# published ports, and what is marked below.",
     // mkdir -p with a mode for the last directory, $ in quoted values, functions called by the names of tools.
     "# shellcheck disable=SC2016,SC2174,SC2317",
     "set -eu",

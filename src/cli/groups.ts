@@ -1,0 +1,57 @@
+/** Docker's longer names: `container run`, `image ls`. Loaded only for who types them. */
+
+/** By group: the short command that each word means, and the words that it begins with then. */
+const LONGER: Record<string, Record<string, readonly string[]>> = {
+  container: {
+    attach: ["attach"],
+    commit: ["commit"],
+    create: ["create"],
+    exec: ["exec"],
+    export: ["export"],
+    fork: ["fork"],
+    inspect: ["inspect", "--type", "container"],
+    kill: ["kill"],
+    list: ["ps"],
+    logs: ["logs"],
+    ls: ["ps"],
+    ps: ["ps"],
+    remove: ["rm"],
+    rm: ["rm"],
+    run: ["run"],
+    start: ["start"],
+    stop: ["stop"],
+    wait: ["wait"],
+  },
+  image: {
+    history: ["history"],
+    import: ["import"],
+    inspect: ["inspect", "--type", "image"],
+    list: ["images"],
+    load: ["load"],
+    ls: ["images"],
+    pull: ["pull"],
+    push: ["push"],
+    remove: ["rmi"],
+    rm: ["rmi"],
+    save: ["save"],
+    tag: ["tag"],
+  },
+  system: { events: ["events"], info: ["info"] },
+  volume: { list: ["volume", "ls"], remove: ["volume", "rm"] },
+};
+
+/** Second names are not listed. */
+const SECOND = new Set(["list", "ps", "remove"]);
+
+/** The words of the short form; undefined when there is none. */
+export function shortForm(group: string, word: string): readonly string[] | undefined {
+  const names = Object.hasOwn(LONGER, group) ? LONGER[group]! : {};
+  return Object.hasOwn(names, word) ? names[word] : undefined;
+}
+
+/** The words of a group that are commands of their own elsewhere, with these. */
+export function longerNames(group: string): { name: string; short: string }[] {
+  return Object.entries(LONGER[group] ?? {})
+    .filter(([word]) => !SECOND.has(word))
+    .map(([word, [short = ""]]) => ({ name: `${group} ${word}`, short }));
+}

@@ -1,0 +1,40 @@
+/** What a Go struct has and JSON leaves out: zero values, which templates may ask for. */
+
+/** Nil lists and maps are empty ones, but null in JSON; maps have no prototype (render.ts). */
+export const NIL_SLICE: readonly unknown[] = Object.freeze([]);
+export const NIL_MAP: object = Object.freeze(Object.create(null));
+
+class NilPointer {
+  /** As fmt prints it with %v. */
+  toString(): string {
+    return "<nil>";
+  }
+}
+export const NIL_POINTER = new NilPointer();
+
+const NILS = new Set<unknown>([NIL_SLICE, NIL_MAP, NIL_POINTER]);
+export const isNil = (value: unknown): boolean => NILS.has(value);
+
+/** Zero values by field; an object that is no nil is a struct. */
+export interface Zeros {
+  readonly [field: string]: string | number | boolean | object;
+}
+
+const isStruct = (zero: Zeros[string]): zero is Zeros => typeof zero === "object" && !isNil(zero);
+
+/**
+ * A document as the struct that it is: with what it leaves out, which `json` leaves out, too, and with maps that may be asked for any
+ * key.
+ */
+export function withZeros(document: object, zeros: Zeros): Record<string, unknown> {
+  const whole: Record<string, unknown> = { ...document };
+  for (const [name, zero] of Object.entries(zeros)) {
+    const value = whole[name];
+    if (value === undefined || value === null) {
+      const filled = isStruct(zero) ? withZeros({}, zero) : zero;
+      Object.defineProperty(whole, name, { value: filled, enumerable: value === null });
+    } else if (isStruct(zero)) whole[name] = withZeros(value, zero);
+    else if (zero === NIL_MAP) whole[name] = Object.assign(Object.create(null), value);
+  }
+  return whole;
+}

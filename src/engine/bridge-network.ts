@@ -1,0 +1,181 @@
+/** A container's place on the default bridge: its address, its ports, and the messages that make both. */
+import { planAttachment } from "../network/bridge/attach.ts";
+import { type Bridge, DEFAULT_BRIDGE } from "../network/bridge/bridge.ts";
+import { publishPorts, unpublishPorts } from "../network/bridge/firewall.ts";
+import { macOf, nextAddress } from "../network/ipam.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../os/constants.ts";
+import { close } from "../os/files.ts";
+import { type NetworkOperations, netlinkOperation } from "../runtime/plan/network.ts";
+import type { Operation } from "../runtime/plan/operation.ts";
+import type { ContainerRecord, NetworkAttachment, PublishedPort } from "../spec/container.ts";
+import { AddressTable, releaseAddresses } from "../state/addresses.ts";
+import { readState } from "../state/status.ts";
+import type { Engine } from "./engine.ts";
+import type { NetworkPlan } from "./network.ts";
+import { dropStalePorts, holdPorts } from "./ports.ts";
+import { ensureDefaultBridge } from "./restore-network.ts";
+
+const ENOENT = 2;
+
+/** Leases of containers that have ended are free; looked for only when no other address is left. */
+function releaseEnded(engine: Engine, addresses: AddressTable): void {
+  for (const container of new Set(addresses.leases(DEFAULT_BRIDGE).values()))
+    if (readState(engine.paths, container).status !== "running") addresses.release(container);
+}
+
+/** The address that the next container gets. Throws "conflict" when all are leased. */
+export function nextFreeAddress(addresses: AddressTable, bridge: Bridge): string {
+  const last = addresses.last(DEFAULT_BRIDGE);
+  return nextAddress(bridge.subnet, {
+    gateway: bridge.gateway,
+    taken: new Set(addresses.leases(DEFAULT_BRIDGE).keys()),
+    ...(last === undefined ? {} : { last }),
+  });
+}
+
+function leaseAddress(engine: Engine, bridge: Bridge, container: string): string {
+  const addresses = new AddressTable(engine.database);
+  const choose = () => nextFreeAddress(addresses, bridge);
+  // R10: a lease ends with the boot.
+  const passing = true;
+  const lease = () => {
+    addresses.release(container);
+    let address: string;
+    try {
+      address = choose();
+    } catch {
+      releaseEnded(engine, addresses);
+      address = choose();
+    }
+    addresses.lease(DEFAULT_BRIDGE, address, container);
+    return address;
+  };
+  return engine.transaction(lease, { passing });
+}
+
+/** "reachable" texts for --explain */
+function portList(ports: PublishedPort[]): string {
+  return ports
+    .map((port) => `${port.hostIp}:${port.hostPort}->${port.containerPort}/${port.protocol}`)
+    .join(", ");
+}
+
+/** What keeps other programs from the ports. */
+function listenOperation(published: PublishedPort[]): Operation {
+  return {
+    op: "listen",
+    phase: "host-after",
+    group: "network",
+    what: `listen on ${portList(published)}`,
+    why: "so that no other program of the host can; nobody gets here, and a connection from before would hang",
+  };
+}
+
+/** The operations that give a container `ip` on the bridge, and its ports. */
+export function bridgeOperations(bridge: Bridge, ip: string, published: PublishedPort[]): NetworkOperations {
+  const attachment = planAttachment({ bridge, ip });
+  const writes = attachment.hostSysctls.map(
+    ({ path, value }): Operation => ({
+      op: "write",
+      phase: "host-after",
+      group: "network",
+      what: `write ${value} to ${path}`,
+      why: "without an IPv6 network no container may announce itself as a router to the host",
+      path,
+      data: value,
+      tolerate: ENOENT,
+    }),
+  );
+  const ports = published.map((port) => ({ ...port, containerIp: ip }));
+  const publish =
+    ports.length === 0
+      ? []
+      : [
+          netlinkOperation(
+            "host-after",
+            NETLINK_NETFILTER,
+            publishPorts(ports),
+            `publish ${portList(published)}`,
+            "one element in a map of bocker's own table sends each port to the container",
+          ),
+          listenOperation(published),
+        ];
+  const unpublish =
+    ports.length === 0
+      ? []
+      : [
+          netlinkOperation(
+            "cleanup",
+            NETLINK_NETFILTER,
+            unpublishPorts(ports),
+            `unpublish ${portList(published)}`,
+            "the monitor does it: closing the socket makes the kernel wait 8 ms",
+            ENOENT,
+          ),
+        ];
+  return {
+    hostAfter: [
+      netlinkOperation(
+        "host-after",
+        NETLINK_ROUTE,
+        attachment.host,
+        `make the pair ${attachment.hostInterface} on ${bridge.name} and eth0 (${attachment.mac}) in the container`,
+        "in one message, its far end born in the namespace: moving it there would take 17 ms",
+      ),
+      ...writes,
+    ],
+    container: [
+      netlinkOperation(
+        "container",
+        NETLINK_ROUTE,
+        attachment.inside,
+        `bring lo and eth0 up with ${ip}/${bridge.subnet.prefixLength}, default route by ${bridge.gateway}`,
+        "eth0 last, so that the bridge's carrier is there before the first packet",
+      ),
+    ],
+    hostReady: [
+      {
+        op: "await_link",
+        phase: "host-after",
+        group: "network",
+        what: `wait until ${attachment.hostInterface} is running`,
+        why: "the kernel sees its carrier a little later; what is sent before is lost, and sent again after a second",
+        index: attachment.hostIndex,
+        commands: [`until ip link show ${attachment.hostInterface} | grep -q LOWER_UP; do sleep 0.01; done`],
+      },
+      ...publish,
+    ],
+    cleanup: unpublish,
+  };
+}
+
+export function attachmentOf(bridge: Bridge, ip: string, published: PublishedPort[]): NetworkAttachment {
+  return {
+    network: "bridge",
+    address: ip,
+    prefix: bridge.subnet.prefixLength,
+    gateway: bridge.gateway,
+    mac: macOf(ip),
+    published,
+  };
+}
+
+export function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan {
+  const bridge = ensureDefaultBridge(engine);
+  const ip = leaseAddress(engine, bridge, record.id);
+  const held: number[] = [];
+  const closeAll = () => {
+    for (const fd of held.splice(0)) close(fd);
+  };
+  try {
+    const published = holdPorts(engine, record, ip, held);
+    dropStalePorts(published);
+    const operations = bridgeOperations(bridge, ip, published);
+    record.attachment = attachmentOf(bridge, ip, published);
+    return { operations, joined: [], held, close: closeAll };
+  } catch (error) {
+    closeAll();
+    releaseAddresses(engine.database, record.id);
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+/** Why a start failed, in words, and with Docker's exit codes. */
+import { BockerError } from "../base/errors.ts";
+import type { MonitorEvent } from "../monitor/protocol.ts";
+import { messageOfErrno } from "../os/system-error.ts";
+import type { Operation, Plan } from "../runtime/plan/operation.ts";
+
+/**
+ * A start that failed at the container's cgroups. A parent that was there when the start was decided may be gone when
+ * it is carried out, for it may be removed whenever it is empty; one that is made again has none of its settings.
+ */
+export class CgroupFailure extends BockerError {}
+
+const EACCES = 13;
+const ENOENT = 2;
+/** Of an element that is there already: two containers with one port, started at the same moment. */
+const EEXIST = 17;
+const ENOTDIR = 20;
+const ENOEXEC = 8;
+const EROFS = 30;
+
+/** An errno of setting up the container, in words. */
+function reasonOf(operation: Operation | undefined, errno: number): string {
+  const reason = messageOfErrno(errno);
+  if (operation?.op === "netlink" && operation.phase === "host-after" && errno === EEXIST)
+    return "port is already allocated";
+  // overlayfs does not fail without room for its work directory: it is mounted read-only.
+  if (operation?.op !== "exec" && errno === EROFS)
+    return `${reason}: the container's root is made so when there is no space left on device for it`;
+  return reason;
+}
+
+/** Why the launcher could not go on, in words; for the program itself with Docker's exit codes. */
+export function startError(plan: Plan, event: Extract<MonitorEvent, { type: "failed" }>): BockerError {
+  const operation: Operation | undefined =
+    event.operation === undefined ? undefined : plan.operations[event.operation];
+  const reason = reasonOf(operation, event.errno);
+  if (operation === undefined)
+    return new BockerError("internal", `the launcher could not read its plan: ${reason}`);
+  if (operation.op !== "exec") {
+    const Failure = operation.group === "cgroup" && operation.phase === "host" ? CgroupFailure : BockerError;
+    return new Failure("start-failed", `failed to create the container: ${operation.what}: ${reason}`);
+  }
+  const program = operation.argv[0] ?? "";
+  if (event.errno === ENOENT || event.errno === ENOTDIR)
+    return new BockerError(
+      "command-not-found",
+      program.includes("/")
+        ? `exec: ${JSON.stringify(program)}: stat ${program}: ${reason}`
+        : `exec: ${JSON.stringify(program)}: executable file not found in $PATH`,
+    );
+  if (event.errno === EACCES || event.errno === ENOEXEC)
+    return new BockerError("not-executable", `exec: ${JSON.stringify(program)}: ${reason}`);
+  return new BockerError("start-failed", `exec: ${JSON.stringify(program)}: ${reason}`);
+}
