@@ -25,15 +25,38 @@ void text_add_time(struct text *t, uint64_t ns)
 	text_add(t, "Z");
 }
 
+/* A full disk costs whole entries, never a part of one that would spoil the next, and never the container. */
+static void append(struct log *log, const char *entry, size_t n)
+{
+	struct statx st;
+	size_t done = 0;
+	while (done < n) {
+		long e = SYS(write, log->fd, entry + done, n - done);
+		if (e == -EINTR)
+			continue;
+		if (e < 0)
+			break;
+		done += (size_t)e;
+	}
+	if (done == n)
+		log->size += n;
+	else if (done && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0 && st.stx_size >= done)
+		SYS(ftruncate, log->fd, st.stx_size - done);
+}
+
 void log_open(struct log *log, const char *path, uint64_t max_size, uint64_t max_files)
 {
 	struct statx st;
+	char last;
 	*log = (struct log){-1, path, 0, max_size, max_files};
 	if (!path[0])
 		return;
-	log->fd = open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
+	log->fd = open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
 	if (log->fd >= 0 && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0)
 		log->size = st.stx_size;
+	/* An entry that the end of an earlier monitor has cut off must not spoil the next one. */
+	if (log->size && SYS(pread64, log->fd, &last, 1, log->size - 1) == 1 && last != '\n')
+		append(log, "\n", 1);
 }
 
 static void numbered(struct text *t, const char *path, uint64_t n)
@@ -113,25 +136,6 @@ static size_t encode_character(struct text *t, const unsigned char *s, size_t n)
 static int plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
-
-/* A full disk costs whole entries, never a part of one that would spoil the next, and never the container. */
-static void append(struct log *log, const char *entry, size_t n)
-{
-	struct statx st;
-	size_t done = 0;
-	while (done < n) {
-		long e = SYS(write, log->fd, entry + done, n - done);
-		if (e == -EINTR)
-			continue;
-		if (e < 0)
-			break;
-		done += (size_t)e;
-	}
-	if (done == n)
-		log->size += n;
-	else if (done && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0 && st.stx_size >= done)
-		SYS(ftruncate, log->fd, st.stx_size - done);
 }
 
 static void write_entry(struct log *log, const unsigned char *bytes, size_t n, const char *stream)

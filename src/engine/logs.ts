@@ -1,8 +1,7 @@
 /** `logs`: what a container wrote, from the json-file log that its monitor keeps. */
-import { existsSync } from "node:fs";
 import { BockerError } from "../base/errors.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../os/constants.ts";
-import { close, lseek, openat, pread, withFd } from "../os/files.ts";
+import { close, lseek, openat, pread } from "../os/files.ts";
 import { LineReader } from "../os/line-reader.ts";
 import { fstat } from "../os/metadata.ts";
 import { isSystemError } from "../os/system-error.ts";
@@ -32,12 +31,12 @@ export interface LogQuery {
 const READ_SIZE = 1 << 18;
 const NEWLINE = 0x0a;
 const RECHECK_MS = 500;
+/** To open a log's files without a rotation in between. */
+const ATTEMPTS = 10;
 
-/** The log's files, the oldest first; the last is the one that grows. */
-function logFiles(path: string): string[] {
-  const rotated: string[] = [];
-  for (let number = 1; existsSync(`${path}.${number}`); number++) rotated.unshift(`${path}.${number}`);
-  return [...rotated, path];
+interface LogFile {
+  fd: number;
+  ino: number;
 }
 
 /** Where the last `count` lines of a file begin, and how many there are of them. */
@@ -61,27 +60,51 @@ interface Start {
 }
 
 /** Where reading begins so that at most `count` lines follow. */
-function tailStart(files: string[], count: number): Start {
+function tailStart(files: LogFile[], count: number): Start {
   let missing = count;
   for (let file = files.length - 1; file >= 0; file--) {
-    const { offset, lines } = withFd(openLog(files[file]!), (fd) => tailOffset(fd, missing));
+    const { offset, lines } = tailOffset(files[file]!.fd, missing);
     missing -= lines;
-    if (missing <= 0 || file === 0) return { file, offset };
+    if (missing <= 0) return { file, offset };
   }
   return { file: 0, offset: 0 };
 }
 
-function openLog(path: string): number {
-  return openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-}
-
 /** Undefined for one that was rotated away, or went with its container. */
-function openLogIfThere(path: string): number | undefined {
+function openLog(path: string): LogFile | undefined {
   try {
-    return openLog(path);
+    const fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return { fd, ino: fstat(fd).ino };
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return undefined;
     throw error;
+  }
+}
+
+/** The files under `path` and its numbers, opened, the oldest first. */
+function openNumbered(path: string): LogFile[] {
+  const files: LogFile[] = [];
+  // In the middle of a rotation one number is missing, for good when the monitor was killed there.
+  for (let number = 0, missing = 0; missing < 2; number++) {
+    const file = openLog(number === 0 ? path : `${path}.${number}`);
+    missing = file === undefined ? missing + 1 : 0;
+    if (file === undefined) continue;
+    // A rotation has moved it on to where this loop meets it again.
+    if (files.some(({ ino }) => ino === file.ino)) close(file.fd);
+    else files.unshift(file);
+  }
+  return files;
+}
+
+/** The log's files, opened, the oldest first; the last is the one that grows, if any does. */
+function openLogFiles(path: string): LogFile[] {
+  for (let attempt = 1; ; attempt++) {
+    const files = openNumbered(path);
+    const current = openLog(path);
+    if (current !== undefined) close(current.fd);
+    // Files that were rotated more than once meanwhile may be in disorder.
+    if (attempt === ATTEMPTS || current === undefined || current.ino === files.at(-1)?.ino) return files;
+    for (const { fd } of files) close(fd);
   }
 }
 
@@ -114,32 +137,36 @@ function within(entries: LogEntry[], query: LogQuery): LogEntry[] {
 async function* follow(
   engine: Engine,
   record: ContainerRecord,
-  opened: number,
+  opened: LogFile,
   reader: LineReader,
 ): AsyncGenerator<LogEntry[], void, void> {
   const files = containerPaths(engine.paths, record.id);
   const watch = new DirectoryWatch(files.directory);
-  let fd = opened;
+  let file = opened;
   try {
     for (;;) {
       // Asked before the last read: what it wrote before it ended is read then.
       const running =
         readState(engine.paths, record.id).status === "running" || hasMonitor(engine.paths, record.id);
-      for (let entries = nextEntries(reader, fd); entries !== undefined; entries = nextEntries(reader, fd))
+      for (
+        let entries = nextEntries(reader, file.fd);
+        entries !== undefined;
+        entries = nextEntries(reader, file.fd)
+      )
         yield entries;
-      const current = openLogIfThere(files.log);
-      if (current !== undefined && fstat(current).ino !== fstat(fd).ino) {
-        close(fd);
-        fd = current;
+      const current = openLog(files.log);
+      if (current !== undefined && current.ino !== file.ino) {
+        close(file.fd);
+        file = current;
         continue;
       }
-      if (current !== undefined) close(current);
+      if (current !== undefined) close(current.fd);
       if (!running) return;
       await watch.changed(RECHECK_MS);
     }
   } finally {
     watch.close();
-    close(fd);
+    close(file.fd);
   }
 }
 
@@ -154,23 +181,20 @@ export async function* readLogs(
 ): AsyncGenerator<LogEntry[], void, void> {
   if (record.host.logDriver === "none")
     throw new BockerError("invalid", "configured logging driver does not support reading");
-  const { log } = containerPaths(engine.paths, record.id);
-  if (!existsSync(log)) return;
-  const files = logFiles(log);
-  const start = query.tail === undefined ? { file: 0, offset: 0 } : tailStart(files, query.tail);
-  const reader = new LineReader();
-  for (let file = start.file; file < files.length; file++) {
-    const fd = openLogIfThere(files[file]!);
-    if (fd === undefined) continue;
-    const isLast = file === files.length - 1;
-    try {
-      if (file === start.file) lseek(fd, start.offset);
+  const files = openLogFiles(containerPaths(engine.paths, record.id).log);
+  try {
+    const start = query.tail === undefined ? { file: 0, offset: 0 } : tailStart(files, query.tail);
+    const reader = new LineReader();
+    for (let number = start.file; number < files.length; number++) {
+      const { fd } = files[number]!;
+      if (number === start.file) lseek(fd, start.offset);
       for (let entries = nextEntries(reader, fd); entries !== undefined; entries = nextEntries(reader, fd))
         yield within(entries, query);
-    } finally {
-      if (!isLast || !query.follow) close(fd);
     }
-    if (isLast && query.follow)
-      for await (const entries of follow(engine, record, fd, reader)) yield within(entries, query);
+    const last = query.follow ? files.pop() : undefined;
+    if (last !== undefined)
+      for await (const entries of follow(engine, record, last, reader)) yield within(entries, query);
+  } finally {
+    for (const { fd } of files) close(fd);
   }
 }

@@ -1,6 +1,6 @@
 /** What a container wrote, kept by its monitor and read by `logs`. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -89,6 +89,45 @@ test("rotation keeps the newest files", () => {
     expect(line).toBe(lines[0]! + at);
   });
   expect(sandbox.ok(["logs", "-n", "300", id]).split("\n").map(Number)).toEqual(lines.slice(-300));
+});
+
+test("a monitor that was killed while it rotated, or in the middle of an entry, costs no other entry", () => {
+  const script = "[ -e /ran ] && exec echo again; seq 1 5000; touch /ran";
+  const id = run(script, "--log-opt", "max-size=20k", "--log-opt", "max-file=4");
+  const log = join(sandbox.data, "containers", id, `${id}-json.log`);
+  const whole = sandbox.ok(["logs", id]);
+  expect(whole).toEndWith("\n5000");
+  const tail = whole.split("\n").slice(-700).join("\n");
+  const same = () => {
+    expect(sandbox.ok(["logs", id])).toBe(whole);
+    expect(sandbox.ok(["logs", "-f", id])).toBe(whole);
+    expect(sandbox.ok(["logs", "--tail", "700", id])).toBe(tail);
+  };
+  for (const moved of [3, 2, 1, 0]) {
+    renameSync(moved === 0 ? log : `${log}.${moved}`, `${log}.${moved + 1}`);
+    same();
+  }
+
+  writeFileSync(log, '{"log":"cut o');
+  same();
+  sandbox.ok(["start", id]);
+  sandbox.ok(["wait", id]);
+  expect(sandbox.ok(["logs", id])).toBe(`${whole}\nagain`);
+});
+
+test("a reader beside a log that rotates all the time finds its end, and everything in order", () => {
+  const script = "i=0; while :; do i=$((i+1)); echo $i; done";
+  const options = ["--log-opt", "max-size=2k", "--log-opt", "max-file=5"];
+  const id = sandbox.ok(["run", "-d", "--network", "none", ...options, "busybox", "sh", "-c", script]);
+  try {
+    for (let i = 0; i < 20; i++) {
+      const numbers = sandbox.ok(["logs", "--tail", "60", id]).split("\n").map(Number);
+      expect(numbers.length).toBeGreaterThan(1);
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    }
+  } finally {
+    sandbox.ok(["rm", "-f", id]);
+  }
 });
 
 test("without a log there is nothing to read", () => {
