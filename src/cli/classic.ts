@@ -6,7 +6,7 @@
 
 import { BockerError, messageOf } from "../base/errors.ts";
 import { formatReference, parseReference, withDefaultTag } from "../base/reference.ts";
-import type { Started } from "../engine/carry-out.ts";
+import type { Started } from "../engine/await-started.ts";
 import { commitContainer } from "../engine/commit.ts";
 import { createContainer } from "../engine/create.ts";
 import type { Engine } from "../engine/engine.ts";

@@ -1,10 +1,11 @@
 /** A container's place on the default bridge: its address, its ports, and the messages that make both. */
-import { planAttachment } from "../network/bridge/attach.ts";
+import { hostInterfaceOf, planAttachment } from "../network/bridge/attach.ts";
 import { type Bridge, DEFAULT_BRIDGE } from "../network/bridge/bridge.ts";
 import { publishPorts, unpublishPorts } from "../network/bridge/firewall.ts";
-import { macOf, nextAddress } from "../network/ipam.ts";
+import { macOf, nextAddress, numberToAddress, subnetSize } from "../network/ipam.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../os/constants.ts";
 import { close } from "../os/files.ts";
+import { InterfaceRequest, SIOCGIFINDEX } from "../os/interface-request.ts";
 import { type NetworkOperations, netlinkOperation } from "../runtime/plan/network.ts";
 import type { Operation } from "../runtime/plan/operation.ts";
 import type { ContainerRecord, NetworkAttachment, PublishedPort } from "../spec/container.ts";
@@ -23,29 +24,43 @@ function releaseEnded(engine: Engine, addresses: AddressTable): void {
     if (readState(engine.paths, container).status !== "running") addresses.release(container);
 }
 
-/** The address that the next container gets. Throws "conflict" when all are leased. */
-export function nextFreeAddress(addresses: AddressTable, bridge: Bridge): string {
-  const last = addresses.last(DEFAULT_BRIDGE);
-  return nextAddress(bridge.subnet, {
-    gateway: bridge.gateway,
-    taken: new Set(addresses.leases(DEFAULT_BRIDGE).keys()),
-    ...(last === undefined ? {} : { last }),
-  });
+/**
+ * The address that the next container gets: leased by none of this data root's, nor had by one of another's.
+ * @param last the address to begin behind; undefined begins at the first
+ * @throws BockerError "conflict" when there is none
+ */
+function freeAddress(addresses: AddressTable, bridge: Bridge, last: string | undefined): string {
+  using request = new InterfaceRequest();
+  const taken = new Set(addresses.leases(DEFAULT_BRIDGE).keys());
+  for (;;) {
+    const { subnet, gateway } = bridge;
+    const address = nextAddress(subnet, { gateway, taken, ...(last === undefined ? {} : { last }) });
+    if (request.ask(hostInterfaceOf(address), SIOCGIFINDEX) === undefined) return address;
+    taken.add(address);
+  }
 }
 
-function leaseAddress(engine: Engine, bridge: Bridge, container: string): string {
+/** As freeAddress, behind the one that was leased last, so that an address rests before it is another's. */
+export function nextFreeAddress(addresses: AddressTable, bridge: Bridge): string {
+  return freeAddress(addresses, bridge, addresses.last(DEFAULT_BRIDGE));
+}
+
+function leaseAddress(
+  engine: Engine,
+  container: string,
+  choose: (addresses: AddressTable) => string,
+): string {
   const addresses = new AddressTable(engine.database);
-  const choose = () => nextFreeAddress(addresses, bridge);
   // R10: a lease ends with the boot.
   const passing = true;
   const lease = () => {
     addresses.release(container);
     let address: string;
     try {
-      address = choose();
+      address = choose(addresses);
     } catch {
       releaseEnded(engine, addresses);
-      address = choose();
+      address = choose(addresses);
     }
     addresses.lease(DEFAULT_BRIDGE, address, container);
     return address;
@@ -160,9 +175,24 @@ export function attachmentOf(bridge: Bridge, ip: string, published: PublishedPor
   };
 }
 
+/**
+ * Another address, after somebody else's container has got this one in the moment between the choice and the start. Far
+ * from it: several data roots that begin at the same moment would meet again at the next one.
+ */
+function readdress(engine: Engine, record: ContainerRecord, bridge: Bridge): NetworkOperations {
+  const { subnet } = bridge;
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const anywhere = numberToAddress(subnet.network + (random % subnetSize(subnet)));
+  const ip = leaseAddress(engine, record.id, (addresses) => freeAddress(addresses, bridge, anywhere));
+  const published = record.attachment?.published ?? [];
+  record.attachment = attachmentOf(bridge, ip, published);
+  engine.transaction(() => engine.containers.update(record), { passing: true });
+  return bridgeOperations(bridge, ip, published);
+}
+
 export function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan {
   const bridge = ensureDefaultBridge(engine);
-  const ip = leaseAddress(engine, bridge, record.id);
+  const ip = leaseAddress(engine, record.id, (addresses) => nextFreeAddress(addresses, bridge));
   const held: number[] = [];
   const closeAll = () => {
     for (const fd of held.splice(0)) close(fd);
@@ -172,7 +202,11 @@ export function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan
     dropStalePorts(published);
     const operations = bridgeOperations(bridge, ip, published);
     record.attachment = attachmentOf(bridge, ip, published);
-    return { operations, joined: [], held, close: closeAll };
+    const plan: NetworkPlan = { operations, joined: [], held, close: closeAll };
+    plan.readdress = () => {
+      plan.operations = readdress(engine, record, bridge);
+    };
+    return plan;
   } catch (error) {
     closeAll();
     releaseAddresses(engine.database, record.id);

@@ -1,51 +1,18 @@
 /** Carrying out a start: the launcher gets its plan in two parts, and says what became of it. */
-import { BockerError } from "../base/errors.ts";
 import { shortId } from "../base/ids.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import type { Streams } from "../monitor/protocol.ts";
 import { isSystemError } from "../os/system-error.ts";
 import { abandon, LAUNCHED, type Launched, sendPart } from "../runtime/launch/launcher.ts";
-import type { Plan } from "../runtime/plan/operation.ts";
 import type { ContainerRecord } from "../spec/container.ts";
+import { awaitStarted, LauncherLost, type Started } from "./await-started.ts";
 import { launchMonitor } from "./launch-monitor.ts";
 import type { NetworkPlan } from "./network.ts";
 import type { StartOptions, StartSource } from "./start-source.ts";
 import { performCgroupStep, performFileStep } from "./steps.ts";
 
-export interface Started {
-  connection: MonitorConnection;
-  /** What was carried out. */
-  plan: () => Promise<Plan>;
-  pid: number;
-  /** CLOCK_MONOTONIC nanoseconds after each operation, where timings were asked for. */
-  times: BigUint64Array | undefined;
-}
-
-/** A start whose launcher was killed: it has undone nothing. */
-export class LauncherLost extends BockerError {}
-
-const LOST = "the launcher ended without a word: was it killed?";
-
 /** True when nobody is at the other end of a launcher's socket any more. */
 const isGone = (error: unknown) => isSystemError(error, "EPIPE", "ECONNRESET");
-
-/** Waits for the first word of a launcher: it runs, or why not. */
-export async function awaitStarted(
-  connection: MonitorConnection,
-  plan: () => Promise<Plan>,
-): Promise<{ pid: number; times: BigUint64Array | undefined }> {
-  let times: BigUint64Array | undefined;
-  for (;;) {
-    const event = connection.nextBlocking();
-    if (event === undefined) throw new LauncherLost("internal", LOST);
-    if (event.type === "timings") times = event.times;
-    else if (event.type === "started") return { pid: event.pid, times };
-    else if (event.type === "failed") {
-      const { startError } = await import("./start-failure.ts");
-      throw startError(await plan(), event);
-    }
-  }
-}
 
 /** A start that is under way: the launcher carries out how it begins. */
 export interface Begun {
@@ -71,7 +38,7 @@ export function beginStart(
     sendPart(launched, beginning, fds, false);
   } catch (error) {
     abandon(launched);
-    throw isGone(error) ? new LauncherLost("internal", LOST) : error;
+    throw isGone(error) ? new LauncherLost() : error;
   }
   options.mark?.(LAUNCHED);
   return { source, launched };
@@ -111,7 +78,7 @@ async function tryComplete(
   }
 }
 
-/** How often a start is begun whose cgroups turn out to be decided by what is no more. */
+/** How often a start is begun whose cgroups turn out to be decided by what is no more, or whose address is taken. */
 const ATTEMPTS = 3;
 
 /**
@@ -130,8 +97,10 @@ export async function completeStart(
     try {
       return await tryComplete(current, network, options);
     } catch (error) {
-      const { CgroupFailure } = await import("./start-failure.ts");
-      if (!(error instanceof CgroupFailure) || attempt === ATTEMPTS) throw error;
+      const { AddressTaken, CgroupFailure } = await import("./start-failure.ts");
+      const isTaken = error instanceof AddressTaken;
+      if (!(isTaken || error instanceof CgroupFailure) || attempt === ATTEMPTS) throw error;
+      if (isTaken) network.readdress?.();
       current = await again();
     }
 }

@@ -23,7 +23,7 @@ import { EVENT_CODE, type Plan } from "../runtime/plan/operation.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { eventHead } from "../state/events.ts";
 import { readState } from "../state/status.ts";
-import { awaitStarted, type Started } from "./carry-out.ts";
+import { awaitStarted, type Started } from "./await-started.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { containerEvent, eventsOperation } from "./container-events.ts";
 import type { Engine } from "./engine.ts";

@@ -15,6 +15,8 @@ export interface NetworkPlan {
   joined: number[];
   /** Sockets that hold published ports, which the monitor keeps. */
   held: number[];
+  /** Other operations for another address, after AddressTaken; absent where there is no address. */
+  readdress?: () => void;
   /** Closes this process's copies. */
   close(): void;
 }

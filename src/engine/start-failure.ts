@@ -1,6 +1,7 @@
 /** Why a start failed, in words, and with Docker's exit codes. */
 import { BockerError } from "../base/errors.ts";
 import type { MonitorEvent } from "../monitor/protocol.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../os/constants.ts";
 import { messageOfErrno } from "../os/system-error.ts";
 import type { Operation, Plan } from "../runtime/plan/operation.ts";
 
@@ -10,19 +11,33 @@ import type { Operation, Plan } from "../runtime/plan/operation.ts";
  */
 export class CgroupFailure extends BockerError {}
 
+/** A start that failed because another container got its address, or its interface's number, at the same moment. */
+export class AddressTaken extends BockerError {}
+
 const EACCES = 13;
 const ENOENT = 2;
-/** Of an element that is there already: two containers with one port, started at the same moment. */
+const EBUSY = 16;
+/** Of an element or a link that is there already. */
 const EEXIST = 17;
 const ENOTDIR = 20;
 const ENOEXEC = 8;
 const EROFS = 30;
 
+function isHostNetlink(operation: Operation | undefined, protocol: number): boolean {
+  return operation?.op === "netlink" && operation.phase === "host-after" && operation.protocol === protocol;
+}
+
+/** What has failed in a way that another attempt may not. */
+function failureOf(operation: Operation, errno: number): typeof BockerError {
+  if (operation.group === "cgroup" && operation.phase === "host") return CgroupFailure;
+  const isTaken = errno === EEXIST || errno === EBUSY;
+  return isTaken && isHostNetlink(operation, NETLINK_ROUTE) ? AddressTaken : BockerError;
+}
+
 /** An errno of setting up the container, in words. */
 function reasonOf(operation: Operation | undefined, errno: number): string {
   const reason = messageOfErrno(errno);
-  if (operation?.op === "netlink" && operation.phase === "host-after" && errno === EEXIST)
-    return "port is already allocated";
+  if (isHostNetlink(operation, NETLINK_NETFILTER) && errno === EEXIST) return "port is already allocated";
   // overlayfs does not fail without room for its work directory: it is mounted read-only.
   if (operation?.op !== "exec" && errno === EROFS)
     return `${reason}: the container's root is made so when there is no space left on device for it`;
@@ -37,7 +52,7 @@ export function startError(plan: Plan, event: Extract<MonitorEvent, { type: "fai
   if (operation === undefined)
     return new BockerError("internal", `the launcher could not read its plan: ${reason}`);
   if (operation.op !== "exec") {
-    const Failure = operation.group === "cgroup" && operation.phase === "host" ? CgroupFailure : BockerError;
+    const Failure = failureOf(operation, event.errno);
     return new Failure("start-failed", `failed to create the container: ${operation.what}: ${reason}`);
   }
   const program = operation.argv[0] ?? "";

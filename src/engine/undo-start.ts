@@ -1,7 +1,7 @@
 /** What a launcher would have undone, had nobody killed it. */
 import { removeCgroups } from "../cgroup/remove.ts";
 import type { ContainerRecord } from "../spec/container.ts";
-import { LauncherLost } from "./carry-out.ts";
+import { LauncherLost } from "./await-started.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { dropPublished } from "./ports.ts";
 

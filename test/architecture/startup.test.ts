@@ -37,8 +37,8 @@ const BUDGET: [command: string, entries: string[], modules: number, kilobytes: n
   [
     ["--version", ["main.ts"], 24, 86, []],
     ["version", ["main.ts", "cli/version.ts"], 27, 91, []],
-    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 323, ["bun:sqlite"]],
-    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 313, ["bun:sqlite"]],
+    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 92, 323, ["bun:sqlite"]],
+    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 311, ["bun:sqlite"]],
     ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 51, 172, ["bun:sqlite"]],
   ];
 

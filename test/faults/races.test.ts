@@ -182,3 +182,30 @@ test("F18: many runs at once get addresses of their own", async () => {
   sandbox.ok(["rm", "-f", ...names]);
   whole();
 }, 600_000);
+
+test("F18: containers of several data roots share a network: addresses and ports of their own", async () => {
+  const roots = Array.from({ length: 6 }, (_, at) => {
+    const directory = join(sandbox.directory, `root-${at}`);
+    return ["--data-root", join(directory, "data"), "--run-root", join(directory, "run")];
+  });
+  try {
+    // At the same moment, so that they choose the same address; then one after the other.
+    const run = ["run", "-d", "--name", "same", "-p", "8080-8085:80", "host", "sleep", "1000"];
+    const results = await Promise.all(roots.map((root) => start([...root, ...run])));
+    expect(results.filter(({ code }) => code !== 0)).toEqual([]);
+    for (const root of roots) sandbox.ok([...root, "run", "-d", "--name", "next", "host", "sleep", "1000"]);
+    const format = ["inspect", "-f", "{{.NetworkSettings.IPAddress}} {{json .NetworkSettings.Ports}}"];
+    const all = roots.flatMap((root) => sandbox.ok([...root, ...format, "same", "next"]).split("\n"));
+    expect(new Set(all.map((line) => line.split(" ")[0])).size).toBe(2 * roots.length);
+    const ports = all.flatMap((line) => /"HostPort":"(\d+)"/.exec(line)?.[1] ?? []);
+    expect(ports.sort()).toEqual(["8080", "8081", "8082", "8083", "8084", "8085"]);
+    for (const root of roots) {
+      expect(sandbox.ok([...root, "exec", "same", "ip", "-4", "addr", "show", "eth0"])).toContain(
+        sandbox.ok([...root, "inspect", "-f", "inet {{.NetworkSettings.IPAddress}}/", "same"]),
+      );
+      expect(sandbox.ok([...root, "system", "check"])).toBe("Nothing found.");
+    }
+  } finally {
+    for (const root of roots) sandbox.bocker([...root, "rm", "-f", "same", "next"]);
+  }
+}, 600_000);

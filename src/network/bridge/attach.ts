@@ -1,7 +1,7 @@
 /**
  * How a container joins a bridge: two netlink requests, both made here and sent by the launcher. The first from the
  * host's namespace, with the number of the container's network namespace descriptor patched in; the second from
- * inside. Pure, but for random names.
+ * inside. Pure, but for random indexes.
  */
 import { joinRequests, type NetlinkRequest } from "../../os/netlink/message.ts";
 import {
@@ -11,7 +11,7 @@ import {
   setHairpin,
   setLinkUp,
 } from "../../os/netlink/rtnetlink.ts";
-import { macOf } from "../ipam.ts";
+import { addressToNumber, macOf } from "../ipam.ts";
 import type { Bridge } from "./bridge.ts";
 
 /** A file below /proc/sys and what to write into it. */
@@ -21,7 +21,7 @@ export interface Sysctl {
 }
 
 export interface Attachment {
-  /** The host end: veth and 7 hex digits. */
+  /** The host end: hostInterfaceOf its address. */
   readonly hostInterface: string;
   readonly hostIndex: number;
   readonly containerInterface: string;
@@ -61,11 +61,20 @@ export const HOST_INTERFACE = /^veth[0-9a-f]{7}$/;
 const HOST_INDEX_BASE = 0x01000000;
 const HOST_INDEX_RANGE = 0x3f000000;
 
+/**
+ * The host end of the container with this address. The kernel has a name once in a network namespace: so an address
+ * is one container's, whichever data root it is of, though each has leases of its own.
+ */
+export function hostInterfaceOf(ip: string): string {
+  // 28 bits of an address tell all addresses of private networks apart.
+  return `veth${(addressToNumber(ip) & 0xfffffff).toString(16).padStart(7, "0")}`;
+}
+
 export function planAttachment(options: AttachOptions): Attachment {
   const { bridge, ip, number = 0, mtu } = options;
-  const random = crypto.getRandomValues(new Uint32Array(2));
-  const hostInterface = `veth${((random[0] as number) & 0xfffffff).toString(16).padStart(7, "0")}`;
-  const hostIndex = HOST_INDEX_BASE + ((random[1] as number) % HOST_INDEX_RANGE);
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const hostInterface = hostInterfaceOf(ip);
+  const hostIndex = HOST_INDEX_BASE + (random % HOST_INDEX_RANGE);
   const containerInterface = `eth${number}`;
   const link = { index: FIRST_CONTAINER_INDEX + number, name: containerInterface };
   const mac = options.mac ?? macOf(ip);

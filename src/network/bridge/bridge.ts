@@ -4,26 +4,24 @@
  */
 
 import { BockerError } from "../../base/errors.ts";
-import { formatIpv4 } from "../../base/ipv4.ts";
-import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../os/constants.ts";
 import { writeFile } from "../../os/host-files.ts";
-import { native } from "../../os/native.ts";
+import {
+  InterfaceRequest,
+  SIOCGIFADDR,
+  SIOCGIFFLAGS,
+  SIOCGIFINDEX,
+  SIOCGIFNETMASK,
+} from "../../os/interface-request.ts";
 import { getChain } from "../../os/netlink/nftables.ts";
 import { IFF_UP } from "../../os/netlink/rtnetlink.ts";
 import { NetlinkError, NetlinkSocket } from "../../os/netlink/socket.ts";
-import { type Subnet, subnetOf } from "../ipam.ts";
+import { numberToAddress, type Subnet, subnetOf } from "../ipam.ts";
 import { type BridgeSetup, type BridgeStep, checkSubnet, IP_FORWARD, planBridgeSetup } from "./setup.ts";
 import { REVISION_CHAIN, TABLE } from "./table.ts";
 
 /** The bridge of containers that ask for no network. */
 export const DEFAULT_BRIDGE = "bocker0";
 
-const SIOCGIFFLAGS = 0x8913;
-const SIOCGIFADDR = 0x8915;
-const SIOCGIFNETMASK = 0x891b;
-const SIOCGIFINDEX = 0x8933;
-/** sizeof(struct ifreq); the union starts after the 16 bytes of the name. */
-const IFREQ_BYTES = 40;
 const ENOENT = 2;
 const EEXIST = 17;
 const MAX_ATTEMPTS = 3;
@@ -61,28 +59,16 @@ export interface EnsuredBridge extends Bridge {
 
 /** What four ioctls tell about an interface; undefined when there is none, or it has no address or is down. */
 function probe(name: string): Bridge | undefined {
-  const fd = native().socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw new BockerError("platform", "cannot open a socket to look at network interfaces");
-  try {
-    const request = new Uint8Array(IFREQ_BYTES);
-    const view = new DataView(request.buffer);
-    const ask = (code: number): boolean => {
-      request.fill(0);
-      request.set(new TextEncoder().encode(name).subarray(0, 15));
-      return native().ioctlBuffer(fd, code, request) >= 0;
-    };
-    if (!ask(SIOCGIFFLAGS) || (view.getInt16(16, true) & IFF_UP) === 0) return undefined;
-    if (!ask(SIOCGIFINDEX)) return undefined;
-    const index = view.getInt32(16, true);
-    // struct sockaddr_in: family, port, address.
-    if (!ask(SIOCGIFADDR)) return undefined;
-    const gateway = formatIpv4(request.slice(20, 24));
-    if (!ask(SIOCGIFNETMASK)) return undefined;
-    const prefixLength = Math.clz32(~view.getUint32(20, false));
-    return { name, index, gateway, subnet: subnetOf(gateway, prefixLength) };
-  } finally {
-    native().close(fd);
-  }
+  using request = new InterfaceRequest();
+  const flags = request.ask(name, SIOCGIFFLAGS)?.getInt16(0, true);
+  if (flags === undefined || (flags & IFF_UP) === 0) return undefined;
+  const index = request.ask(name, SIOCGIFINDEX)?.getInt32(0, true);
+  // struct sockaddr_in: family, port, address.
+  const address = request.ask(name, SIOCGIFADDR)?.getUint32(4, false);
+  if (index === undefined || address === undefined) return undefined;
+  const gateway = numberToAddress(address);
+  const prefixLength = Math.clz32(~(request.ask(name, SIOCGIFNETMASK)?.getUint32(4, false) ?? 0));
+  return { name, index, gateway, subnet: subnetOf(gateway, prefixLength) };
 }
 
 /** Is the table there, of this revision? One request. */

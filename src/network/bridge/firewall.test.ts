@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { parseMessages } from "../../os/netlink/message.ts";
 import { parseElements } from "../../os/netlink/nftables.ts";
 import type { PublishedPort } from "../ports.ts";
-import { planAttachment } from "./attach.ts";
+import { HOST_INTERFACE, hostInterfaceOf, planAttachment } from "./attach.ts";
 import { parsePublished, publishPorts, unpublishPorts } from "./firewall.ts";
 import { keeperNames } from "./setup.ts";
 import { FIREWALL_REVISION, firewallText } from "./table.ts";
@@ -44,15 +44,19 @@ test("names of a container's ends", () => {
     gateway: "10.1.0.1",
     subnet: { network: 0x0a010000, prefixLength: 16 },
   };
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   for (let i = 0; i < 500; i++) {
     const plan = planAttachment({ bridge, ip: "10.1.0.2" });
-    expect(plan.hostInterface).toMatch(/^veth[0-9a-f]{7}$/);
+    expect(plan.hostInterface).toBe("vetha010002");
     expect(plan.hostIndex).toBeGreaterThanOrEqual(1 << 24);
     expect(plan.hostIndex).toBeLessThan(2 ** 30);
-    seen.add(plan.hostInterface);
+    seen.add(plan.hostIndex);
   }
   expect(seen.size).toBeGreaterThan(495);
+  const addresses = ["10.30.0.2", "172.30.0.2", "192.168.0.2", "172.30.1.2", "192.30.0.2"];
+  const names = new Set(addresses.map(hostInterfaceOf));
+  expect(names.size).toBe(addresses.length);
+  for (const name of names) expect(name).toMatch(HOST_INTERFACE);
   const plan = planAttachment({ bridge, ip: "10.1.0.2", number: 1, defaultRoute: false });
   expect(plan.containerInterface).toBe("eth1");
   expect([plan.host.acks, plan.inside.acks]).toEqual([2, 2]);
