@@ -1,11 +1,12 @@
-// Builds everything that is compiled into dist/: the addon, the launcher, the binary.
+// Builds everything that is compiled into dist/: the addon, the launcher, the binary. `--target arm64` builds the same for
+// arm64 into dist/arm64/.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { bun, root } from "./bun.mjs";
+import { chosenTarget } from "./target.mjs";
 
-const dist = join(root, "dist");
-const compiler = process.env.CC ?? "cc";
+const { dist, compiler, compile } = chosenTarget(process.argv.slice(2));
 
 function say(text) {
   process.stderr.write(`bocker: ${text}\n`);
@@ -55,7 +56,7 @@ function buildBinary() {
   produce("bocker", bun(), [
     "build",
     "--compile",
-    "--target=bun",
+    ...compile,
     "--format=esm",
     "--bytecode",
     // What a command does not need is not loaded.

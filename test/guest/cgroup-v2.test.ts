@@ -1,7 +1,7 @@
 /** cgroup v2, devices by eBPF and mount(2) overlays, on a kernel that has them: in a virtual machine. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { runBusybox } from "./busybox.ts";
-import { guestKernel } from "./guest.ts";
+import { ownParts, runBusybox } from "./busybox.ts";
+import { guestKernel } from "./kernel.ts";
 
 const { kernel, missing } = guestKernel();
 if (kernel === undefined) console.warn(`SKIPPED: cgroup v2 in a virtual machine needs ${missing.join(", ")}`);
@@ -10,7 +10,7 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
   let sections: Map<string, string>;
   const section = (name: string) => sections.get(name) ?? "";
   beforeAll(async () => {
-    sections = await runBusybox(kernel!, "cgroup-v2.sh");
+    sections = await runBusybox(ownParts(kernel!), "cgroup-v2.sh");
   }, 300_000);
 
   test("containers run", () => {

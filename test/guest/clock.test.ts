@@ -1,7 +1,7 @@
 /** F20: the clock is set forward and back under bocker's hands: in a virtual machine, whose clock is nobody else's. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { runBusybox } from "./busybox.ts";
-import { guestKernel } from "./guest.ts";
+import { ownParts, runBusybox } from "./busybox.ts";
+import { guestKernel } from "./kernel.ts";
 
 const { kernel, missing } = guestKernel();
 if (kernel === undefined) console.warn(`SKIPPED: jumps of the clock need ${missing.join(", ")}`);
@@ -19,7 +19,7 @@ describe.skipIf(kernel === undefined)("F20: the clock jumps", () => {
     };
   };
   beforeAll(async () => {
-    sections = await runBusybox(kernel!, "clock.sh");
+    sections = await runBusybox(ownParts(kernel!), "clock.sh");
   }, 300_000);
 
   describe.each(["forward", "back"])("%s, by a year", (way) => {

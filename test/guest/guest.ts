@@ -2,74 +2,17 @@
  * A virtual machine: Debian's cloud kernel under qemu's software emulation. It has no network; what it prints on its
  * serial line is the result.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { BINARY } from "../e2e/sandbox.ts";
 import { cpioArchive, type GuestFile } from "./cpio.ts";
+import type { Kernel } from "./kernel.ts";
 
-const CACHE = join(import.meta.dirname, "../../node_modules/.cache/bocker-guest");
 const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
-/** Where a kernel and its modules are: installed, or fetched from the machine's Debian mirror once. */
-function findKernel(): Kernel | undefined {
-  const places = [
-    { boot: "/boot", modules: "/lib/modules" },
-    { boot: join(CACHE, "boot"), modules: join(CACHE, "lib/modules") },
-  ];
-  for (const { boot, modules } of places) {
-    const name = existsSync(boot)
-      ? readdirSync(boot).find((file) => /^vmlinuz-.*-cloud-/.test(file))
-      : undefined;
-    if (name === undefined) continue;
-    const directory = join(modules, name.slice("vmlinuz-".length));
-    if (existsSync(join(directory, "kernel"))) return { image: join(boot, name), modules: directory };
-  }
-  return undefined;
-}
-
-/** Fetches the kernel's package without installing it. False without apt or a mirror. */
-function fetchKernel(): boolean {
-  const run = (program: string, words: string[], cwd = "/") =>
-    spawnSync(program, words, { cwd, encoding: "utf8", timeout: 300_000 });
-  const depends = run("apt-cache", ["depends", "linux-image-cloud-amd64"]).stdout ?? "";
-  const name = /Depends: (linux-image-[\w.+-]+-cloud-amd64)$/m.exec(depends)?.[1];
-  if (name === undefined) return false;
-  mkdirSync(CACHE, { recursive: true });
-  if (run("apt-get", ["download", name], CACHE).status !== 0) return false;
-  const archive = readdirSync(CACHE).find((file) => file.endsWith(".deb"));
-  if (archive === undefined || run("dpkg", ["-x", archive, "."], CACHE).status !== 0) return false;
-  rmSync(join(CACHE, archive));
-  return true;
-}
-
-export interface Kernel {
-  image: string;
-  modules: string;
-}
-
-/** A kernel, and what is missing where there is none: packages, or more. */
-export function guestKernel(): { kernel: Kernel | undefined; missing: string[] } {
-  const missing = [
-    spawnSync("qemu-system-x86_64", ["--version"]).status === 0 ? "" : "qemu-system-x86",
-    existsSync("/bin/busybox") ? "" : "busybox-static",
-    process.arch === "x64" ? "" : "an x86-64 machine",
-  ].filter((name) => name !== "");
-  if (missing.length > 0) return { kernel: undefined, missing };
-  const kernel = findKernel() ?? (fetchKernel() ? findKernel() : undefined);
-  return { kernel, missing: kernel === undefined ? ["linux-image-cloud-amd64"] : [] };
-}
 
 export function file(path: string, source: string, mode = 0o755): GuestFile {
   return { path, mode: S_IFREG | mode, content: readFileSync(source) };
@@ -102,9 +45,9 @@ export function treeFiles(source: string, directory: string): GuestFile[] {
 }
 
 /** A program as it was compiled, with what it needs beside it. */
-export function bockerFiles(directory: string): GuestFile[] {
+export function bockerFiles(directory: string, program = BINARY): GuestFile[] {
   return ["bocker", "bocker-launcher", "syscalls.node"].map((name) =>
-    file(`${directory}/${name}`, join(dirname(BINARY), name)),
+    file(`${directory}/${name}`, join(dirname(program), name)),
   );
 }
 
@@ -139,8 +82,10 @@ export class PoweredMachine {
   constructor({ kernel, initramfs, disks, memory, options }: Machine) {
     const root = join(this.#directory, "initramfs");
     writeFileSync(root, gzipSync(cpioArchive(initramfs), { level: 1 }));
+    const { emulator } = kernel;
     const words = [
-      ...`-m ${memory} -accel tcg,thread=multi -cpu max -smp 2 -nodefaults -no-user-config`.split(" "),
+      ...emulator.words,
+      ...`-m ${memory} -accel tcg,thread=multi -smp 2 -nodefaults -no-user-config`.split(" "),
       ..."-nographic -nic none -serial stdio -no-reboot".split(" "),
       ...disks.flatMap(({ path, kept }) => [
         "-drive",
@@ -148,9 +93,9 @@ export class PoweredMachine {
         `file=${path},if=virtio,format=raw,cache=unsafe,snapshot=${kept === true ? "off" : "on"}`,
       ]),
       ...["-kernel", kernel.image, "-initrd", root],
-      ...["-append", `console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off ${options}`],
+      ...["-append", `console=${emulator.console} quiet loglevel=0 panic=-1 mitigations=off ${options}`],
     ];
-    this.#qemu = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#qemu = spawn(emulator.program, words, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#qemu.stdout!, this.#qemu.stderr!])
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.#output += text;

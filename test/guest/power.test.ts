@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dice } from "../faults/dice.ts";
-import { guestKernel } from "./guest.ts";
+import { guestKernel } from "./kernel.ts";
 import { Store } from "./power.ts";
 
 const CUTS = process.env["BOCKER_LONG"] === "1" ? 20 : 2;

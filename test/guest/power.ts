@@ -10,17 +10,8 @@ import { BINARY, Sandbox } from "../e2e/sandbox.ts";
 import { libraries } from "./busybox.ts";
 import type { GuestFile } from "./cpio.ts";
 import { makeDisk } from "./disk.ts";
-import {
-  bockerFiles,
-  file,
-  type Kernel,
-  link,
-  moduleFiles,
-  PoweredMachine,
-  script,
-  text,
-  treeFiles,
-} from "./guest.ts";
+import { bockerFiles, file, link, moduleFiles, PoweredMachine, script, text, treeFiles } from "./guest.ts";
+import type { Kernel } from "./kernel.ts";
 
 const MODULES = ["virtio_pci", "virtio_blk", "overlay", "nf_tables"];
 const FILES =

@@ -13,7 +13,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 depmod -a
 while read -r module; do modprobe "$module" || echo "no module $module"; done < /modules
 ip link set lo up
-exec < /dev/null > /dev/ttyS0 2>&1
+exec < /dev/null > /dev/console 2>&1
 sh /test.sh
 echo "== end"
 poweroff -f

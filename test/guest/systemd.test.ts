@@ -1,7 +1,7 @@
 /** bocker where a real systemd manages the cgroups: Debian's, in a virtual machine, with each layout that it knows. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { debianDisk, type Made } from "../e2e/debian-root.ts";
-import { guestKernel } from "./guest.ts";
+import { guestKernel } from "./kernel.ts";
 import { runSystemd } from "./systemd.ts";
 
 const { kernel, missing } = guestKernel();

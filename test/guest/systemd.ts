@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeDisk } from "./disk.ts";
-import { bockerFiles, file, type Kernel, link, moduleFiles, runMachine, script, text } from "./guest.ts";
+import { bockerFiles, file, link, moduleFiles, runMachine, script, text } from "./guest.ts";
+import type { Kernel } from "./kernel.ts";
 
 const MODULES = ["virtio_pci", "virtio_blk", "overlay"];
 const FILES = /\/(fs\/overlayfs|drivers\/virtio|drivers\/block\/virtio_blk)[/.]/;
