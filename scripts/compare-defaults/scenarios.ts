@@ -88,13 +88,13 @@ export interface Side {
 }
 
 /** Compiles the probe. It is static: the image has nothing else. */
-export function compileProbe(target: string): void {
+export function compileProbe(target: string, compiler = process.env["CC"] ?? "cc"): void {
   const sources = join(import.meta.dirname, "probe");
   const files = readdirSync(sources)
     .filter((name) => name.endsWith(".c"))
     .map((name) => join(sources, name));
   const flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-D_GNU_SOURCE"];
-  execFileSync(process.env["CC"] ?? "cc", [...flags, "-o", target, ...files]);
+  execFileSync(compiler, [...flags, "-o", target, ...files]);
 }
 
 /** The image's root directory: the probe, users, and nothing that the engines would have to make. */

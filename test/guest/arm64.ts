@@ -1,11 +1,14 @@
 /** What a guest with an arm64 processor is made of: all of it is cross compiled, or Debian's. */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compileProbe, fillRoot } from "../../scripts/compare-defaults/scenarios.ts";
+import { arm32Program } from "./arm32.ts";
 import type { Parts } from "./busybox.ts";
 import type { GuestFile } from "./cpio.ts";
 import { AARCH64 } from "./emulator.ts";
-import { file } from "./guest.ts";
+import { file, program, text } from "./guest.ts";
 import { fetchedFiles, fetchKernel, kernelBelow, missingProgram } from "./kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -47,4 +50,27 @@ export function arm64Parts(): { parts: Parts | undefined; missing: string[] } {
 export function buildForArm64(): void {
   const { status, stderr } = node("scripts/build.mjs", "--target", "arm64");
   if (status !== 0) throw new Error(`the build for arm64 failed:\n${stderr}`);
+}
+
+/** Calls of another architecture end the process; all others pass. */
+const ONLY_64 = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_AARCH64"] };
+
+/** What arm64.sh needs beside that: the probe of scripts/compare-defaults, its image, and a program of 32 bits. */
+export function arm64Files(): GuestFile[] {
+  const directory = mkdtempSync(join(tmpdir(), "bocker-arm64-"));
+  try {
+    const [probe, root, archive] = ["probe", "root", "probe.tar"].map((name) => join(directory, name));
+    compileProbe(probe!, COMPILER);
+    mkdirSync(root!);
+    fillRoot(root!, probe!);
+    execFileSync("tar", ["-C", root!, "-cf", archive!, "."]);
+    return [
+      file("opt/probe", probe!),
+      file("opt/probe.tar", archive!),
+      text("opt/only64.json", JSON.stringify(ONLY_64)),
+      program("opt/arm32", arm32Program()),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }

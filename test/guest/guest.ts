@@ -18,6 +18,10 @@ export function file(path: string, source: string, mode = 0o755): GuestFile {
   return { path, mode: S_IFREG | mode, content: readFileSync(source) };
 }
 
+export function program(path: string, content: Uint8Array): GuestFile {
+  return { path, mode: S_IFREG | 0o755, content };
+}
+
 export function script(path: string, name: string): GuestFile {
   return file(path, join(import.meta.dirname, name));
 }

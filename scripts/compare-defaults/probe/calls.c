@@ -1,5 +1,5 @@
 /*
- * What the kernel answers to every system call of x86-64: each in a child of its own, with arguments that are
+ * What the kernel answers to every system call: each in a child of its own, with arguments that are
  * nothing: -1 is no descriptor, no address, no process and no set of flags.
  */
 #include "fact.h"
@@ -27,6 +27,7 @@ static int is_harmful(long number)
 
 __attribute__((always_inline)) static inline long raw(long number, long all)
 {
+#if defined(__x86_64__)
 	long result;
 	register long r10 __asm__("r10") = all, r8 __asm__("r8") = all, r9 __asm__("r9") = all;
 	__asm__ volatile("syscall"
@@ -34,6 +35,26 @@ __attribute__((always_inline)) static inline long raw(long number, long all)
 			 : "a"(number), "D"(all), "S"(all), "d"(all), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number, x0 __asm__("x0") = all, x1 __asm__("x1") = all, x2 __asm__("x2") = all;
+	register long x3 __asm__("x3") = all, x4 __asm__("x4") = all, x5 __asm__("x5") = all;
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+	return x0;
+#else
+#error "the probe knows x86-64 and arm64"
+#endif
+}
+
+/* pause(2), which arm64 does not have, is the only call that waits; any other has the time of a busy machine. */
+static int patience(long number)
+{
+#if defined(SYS_pause)
+	if (number == SYS_pause)
+		return 100;
+#else
+	(void)number;
+#endif
+	return 20000;
 }
 
 /* Inlined, because a child of vfork runs on the same stack. */
@@ -69,8 +90,7 @@ static void call_fact(long number)
 	}
 	close(report[1]);
 	struct pollfd ready = {.fd = report[0], .events = POLLIN};
-	/* pause(2) is the only one that waits; any other has the time of a busy machine. */
-	int is_late = poll(&ready, 1, number == SYS_pause ? 100 : 20000) == 0;
+	int is_late = poll(&ready, 1, patience(number)) == 0;
 	if (is_late)
 		kill(pid, SIGKILL);
 	ssize_t got = is_late ? 0 : read(report[0], &answer, sizeof(answer));

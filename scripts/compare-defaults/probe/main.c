@@ -3,6 +3,7 @@
  * image it runs in.
  *
  *   probe facts NAMESPACE...   everything; NAMESPACEs are those of the machine: "mnt:[4026531841]"
+ *   probe calls                only what the kernel answers to every system call
  *   probe wait                 sleeps, for others to look at
  *   probe filter PID           the seccomp filters of a process as bytes, from outside: its length before each
  */
@@ -137,11 +138,14 @@ int main(int count, char **words)
 	if (strcmp(what, "wait") == 0)
 		for (;;)
 			pause();
-	if (strcmp(what, "facts") != 0)
+	int is_all = strcmp(what, "facts") == 0;
+	if (!is_all && strcmp(what, "calls") != 0)
 		return 2;
-	process_facts(words + 2);
-	file_facts();
-	kernel_facts();
+	if (is_all) {
+		process_facts(words + 2);
+		file_facts();
+		kernel_facts();
+	}
 	call_facts();
 	return fflush(stdout) != 0;
 }
