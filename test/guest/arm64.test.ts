@@ -1,5 +1,6 @@
 /** bocker, cross compiled, on an arm64 kernel: in a virtual machine. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { type Facts, parseFacts } from "../../scripts/compare-defaults/facts.ts";
 import { parseFilters } from "../../scripts/compare-defaults/filters.ts";
 import { changes, expectedOf, readKept } from "../../scripts/compare-defaults/kept.ts";
@@ -9,6 +10,7 @@ import { AUDIT_ARCH_AARCH64 } from "../../src/runtime/seccomp/compile.ts";
 import { defaultSeccompFilter } from "../../src/runtime/seccomp/filter.ts";
 import { simulate } from "../../src/runtime/seccomp/simulate.ts";
 import { syscallTable } from "../../src/runtime/seccomp/syscalls.ts";
+import { BINARY } from "../e2e/sandbox.ts";
 import { arm64Files, arm64Parts, buildForArm64 } from "./arm64.ts";
 import { runBusybox } from "./busybox.ts";
 
@@ -42,13 +44,17 @@ describe.skipIf(parts === undefined)("on arm64", () => {
     sections = await runBusybox(parts!, "arm64.sh", arm64Files());
   }, 300_000);
 
-  test("the program knows where it is, and its bytecode, made on x86-64, is taken", () => {
-    expect(lines("version")).toEqual([
-      "aarch64",
-      "linux/arm64",
-      "[Disk Cache] Cache hit for sourceCode",
-      "aarch64 linux 2",
-    ]);
+  test("the program knows where it is", () => {
+    const [machine, version, , , info] = lines("version");
+    expect([machine, version, info]).toEqual(["aarch64", "linux/arm64", "aarch64 linux 2"]);
+  });
+
+  test("its bytecode, made on x86-64, is taken where x86-64 takes its own", () => {
+    const env = { ...process.env, BUN_JSC_verboseDiskCache: "1" };
+    const { stderr, stdout } = spawnSync(BINARY, ["version"], { encoding: "utf8", env });
+    const count = (what: string) => `${stdout}${stderr}`.split(`Cache ${what}`).length - 1;
+    expect(lines("version").slice(2, 4)).toEqual([String(count("hit")), String(count("miss"))]);
+    expect(count("hit")).toBeGreaterThan(count("miss"));
   });
 
   test("containers run, of an image and of the machine's own files", () => {
@@ -84,11 +90,7 @@ describe.skipIf(parts === undefined)("on arm64", () => {
   });
 
   test("links of an image lead nowhere but into its root", () => {
-    expect(lines("links")).toEqual([
-      ...["/out/place/inner", "/up/up/other/inner"],
-      ...["/escape/place/inner", "/other/inner"],
-      ...["inner", "in a volume"],
-    ]);
+    expect(lines("links")).toEqual(["/escape/place/inner", "/other/inner", "in a volume"]);
   });
 
   test("terminals: the container's, and bocker's own", () => {
@@ -96,8 +98,13 @@ describe.skipIf(parts === undefined)("on arm64", () => {
     expect(section("own-terminal")).toBe("33 99\ncode 5\nput back\naarch64");
   });
 
-  test("--init reaps, passes signals on and codes back", () => {
-    expect(section("first-process")).toBe("bocker-init\n0\ncode 9\n8");
+  test("--init reaps, passes codes back and signals on", () => {
+    expect(section("first-process")).toBe("bocker-init\n0\ncode 9");
+    expect(lines("service").at(-1)).toBe("8");
+  });
+
+  test("container and monitor leave the service that bocker was called from", () => {
+    expect(lines("service").slice(0, -1)).toEqual(["0", "1"]);
   });
 
   test("out of memory is told", () => {
@@ -151,21 +158,16 @@ describe.skipIf(parts === undefined)("on arm64", () => {
 
     test("calls of 32-bit programs are filtered, too; without them in the profile they end the process", () => {
       // EPERM of the filter; EINVAL of keyctl itself; SIGSYS.
-      expect(lines("arm32")).toEqual([
-        "filtered 1",
-        "unfiltered 22",
-        "another architecture 159",
-        "its own 0",
-      ]);
+      expect(lines("arm32")).toEqual(["filtered 1", "unfiltered 22", "another architecture 159"]);
     });
   });
 
   test("what is explained is of arm64", () => {
-    const [load, calls, count, script] = lines("explained").map((line) => line.trim());
+    const [load, calls, script] = lines("explained").map((line) => line.trim());
     expect(load).toMatch(/load the system call filter \(\d+ BPF instructions\)/);
-    // renameat2 and the like are on both; acct to bpf have no afs_syscall between them, which is x86-64's.
+    // On x86-64 afs_syscall is between them.
     expect(calls).toMatch(/^\d+ system calls pass, \d+ are refused \(acct, add_key, bpf, /);
-    expect([count, script]).toEqual(["1", "a script"]);
+    expect(script).toBe("a script");
   });
 
   test("nothing is left", () => {
