@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { bun, root } from "./bun.mjs";
 import { chosenTarget } from "./target.mjs";
 
-const { dist, compiler, compile } = chosenTarget(process.argv.slice(2));
+const { dist, compiler, bunWords } = chosenTarget(process.argv.slice(2));
 
 function say(text) {
   process.stderr.write(`bocker: ${text}\n`);
@@ -56,7 +56,7 @@ function buildBinary() {
   produce("bocker", bun(), [
     "build",
     "--compile",
-    ...compile,
+    ...bunWords(),
     "--format=esm",
     "--bytecode",
     // What a command does not need is not loaded.

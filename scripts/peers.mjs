@@ -32,11 +32,18 @@ const PEERS = [
   ["python3", "python3"],
   ["qemu-system-x86_64", "qemu-system-x86"],
   ["clang", "clang"],
+  ...(process.arch === "x64"
+    ? [
+        ["qemu-system-aarch64", "qemu-system-arm"],
+        ["aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"],
+      ]
+    : []),
 ];
 const FILES = [
   ["/usr/lib/python3/dist-packages/seccomp.cpython-", "python3-seccomp"],
   // clang's sanitizers and its fuzzer; the version is Debian 12's.
   ["/usr/lib/llvm-14/lib/clang/14*/lib/linux/libclang_rt.fuzzer-", "libclang-rt-14-dev"],
+  ...(process.arch === "x64" ? [["/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross"]] : []),
 ];
 
 const path = `${process.env.PATH}:/usr/sbin:/sbin`.split(":");

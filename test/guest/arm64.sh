@@ -8,6 +8,7 @@ echo
 section version
 uname -m
 bocker version -f '{{.Server.Os}}/{{.Server.Arch}}'
+sh /opt/npm/bin/bocker --version
 BUN_JSC_verboseDiskCache=1 bocker version > /tmp/cache 2>&1
 grep -c 'Cache hit' /tmp/cache
 grep -c 'Cache miss' /tmp/cache

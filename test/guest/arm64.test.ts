@@ -1,6 +1,8 @@
 /** bocker, cross compiled, on an arm64 kernel: in a virtual machine. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Facts, parseFacts } from "../../scripts/compare-defaults/facts.ts";
 import { parseFilters } from "../../scripts/compare-defaults/filters.ts";
 import { changes, expectedOf, readKept } from "../../scripts/compare-defaults/kept.ts";
@@ -10,6 +12,7 @@ import { AUDIT_ARCH_AARCH64 } from "../../src/runtime/seccomp/compile.ts";
 import { defaultSeccompFilter } from "../../src/runtime/seccomp/filter.ts";
 import { simulate } from "../../src/runtime/seccomp/simulate.ts";
 import { syscallTable } from "../../src/runtime/seccomp/syscalls.ts";
+import { VERSION } from "../../src/version.ts";
 import { BINARY } from "../e2e/sandbox.ts";
 import { arm64Files, arm64Parts, buildForArm64 } from "./arm64.ts";
 import { runBusybox } from "./busybox.ts";
@@ -39,21 +42,29 @@ describe.skipIf(parts === undefined)("on arm64", () => {
   let sections: Map<string, string>;
   const section = (name: string) => sections.get(name) ?? "";
   const lines = (name: string) => section(name).split("\n");
+  let directory: string;
   beforeAll(async () => {
-    buildForArm64();
+    directory = buildForArm64();
     sections = await runBusybox(parts!, "arm64.sh", arm64Files());
   }, 300_000);
 
-  test("the program knows where it is", () => {
-    const [machine, version, , , info] = lines("version");
+  test("the package for npm has a program, a launcher and an addon of arm64", () => {
+    const EM_AARCH64 = 183;
+    for (const name of ["bocker", "bocker-launcher", "syscalls.node"])
+      expect([name, readFileSync(join(directory, name)).readUInt16LE(18)]).toEqual([name, EM_AARCH64]);
+  });
+
+  test("the program knows where it is, and npm's bin/bocker finds it there", () => {
+    const [machine, version, installed, , , info] = lines("version");
     expect([machine, version, info]).toEqual(["aarch64", "linux/arm64", "aarch64 linux 2"]);
+    expect(installed).toBe(`bocker version ${VERSION}`);
   });
 
   test("its bytecode, made on x86-64, is taken where x86-64 takes its own", () => {
     const env = { ...process.env, BUN_JSC_verboseDiskCache: "1" };
     const { stderr, stdout } = spawnSync(BINARY, ["version"], { encoding: "utf8", env });
     const count = (what: string) => `${stdout}${stderr}`.split(`Cache ${what}`).length - 1;
-    expect(lines("version").slice(2, 4)).toEqual([String(count("hit")), String(count("miss"))]);
+    expect(lines("version").slice(3, 5)).toEqual([String(count("hit")), String(count("miss"))]);
     expect(count("hit")).toBeGreaterThan(count("miss"));
   });
 

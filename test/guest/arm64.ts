@@ -8,7 +8,7 @@ import { arm32Program } from "./arm32.ts";
 import type { Parts } from "./busybox.ts";
 import type { GuestFile } from "./cpio.ts";
 import { AARCH64 } from "./emulator.ts";
-import { file, program, text } from "./guest.ts";
+import { file, link, program, text } from "./guest.ts";
 import { fetchedFiles, fetchKernel, kernelBelow, missingProgram } from "./kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -46,10 +46,13 @@ export function arm64Parts(): { parts: Parts | undefined; missing: string[] } {
   return { parts: { kernel, busybox, program, libraries: libraries() }, missing };
 }
 
-/** Makes the program that the parts name. */
-export function buildForArm64(): void {
-  const { status, stderr } = node("scripts/build.mjs", "--target", "arm64");
-  if (status !== 0) throw new Error(`the build for arm64 failed:\n${stderr}`);
+/** Makes the program that the parts name, and fills its package. Returns the package's directory. */
+export function buildForArm64(): string {
+  for (const script of ["scripts/build.mjs", "scripts/package.mjs"]) {
+    const { status, stderr } = node(script, "--target", "arm64");
+    if (status !== 0) throw new Error(`${script} for arm64 failed:\n${stderr}`);
+  }
+  return join(ROOT, "packages/linux-arm64");
 }
 
 /** Calls of another architecture end the process; all others pass. */
@@ -69,6 +72,9 @@ export function arm64Files(): GuestFile[] {
       file("opt/probe.tar", archive!),
       text("opt/only64.json", JSON.stringify(ONLY_64)),
       program("opt/arm32", arm32Program()),
+      // As npm installs it.
+      file("opt/npm/bin/bocker", join(ROOT, "bin/bocker")),
+      link("opt/npm/node_modules/@bocker/linux-arm64", "/opt"),
     ];
   } finally {
     rmSync(directory, { recursive: true });
