@@ -45,6 +45,17 @@ __attribute__((always_inline)) static inline long raw(long number, long all)
 #endif
 }
 
+/* Whether there is nothing to try: what is left out of arm64's numbers, which begin again at 424. */
+static int is_gap(long number)
+{
+#if defined(__aarch64__)
+	return number >= 295 && number < 424;
+#else
+	(void)number;
+	return 0;
+#endif
+}
+
 /* pause(2), which arm64 does not have, is the only call that waits; any other has the time of a busy machine. */
 static int patience(long number)
 {
@@ -109,5 +120,6 @@ static void call_fact(long number)
 void call_facts(void)
 {
 	for (long number = 0; number <= LAST; number++)
-		call_fact(number);
+		if (!is_gap(number))
+			call_fact(number);
 }
