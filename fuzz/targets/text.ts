@@ -167,6 +167,8 @@ export const template: Target = {
     '{{/* c */}}{{len .Names}}{{join .Names ","}}{{split .ID "b"}}',
     "{{slice .ID 0 2}}{{`raw`}}{{$x := 1}}{{$x}}",
     "{{println (not .Nothing) \"\\u00e9\\n\" 0x1f 1.5 'a'}}",
+    '{{define "x"}}{{.}}{{if .}}{{template "x" (slice . 1)}}{{end}}{{end}}{{block "y" .ID}}{{template "x" .}}{{end}}',
+    "{{0x_1p-2}} {{1_000}} {{017}} {{lt 1.5 2.0}} {{ne `a` nil}}",
   ],
   codes: ["invalid", "unsupported"],
   run(input) {
