@@ -1,4 +1,4 @@
-/** What a Go struct has and JSON leaves out: zero values, which templates may ask for. */
+/** What a Go struct has and JSON leaves out or calls otherwise: zero values and names that templates may ask for. */
 
 /** Nil lists and maps are empty ones, but null in JSON; maps have no prototype (render.ts). */
 export const NIL_SLICE: readonly unknown[] = Object.freeze([]);
@@ -12,6 +12,16 @@ class NilPointer {
 }
 export const NIL_POINTER = new NilPointer();
 
+/** A field that Go calls otherwise than JSON: templates may say either, `json` says its own. */
+class SameAs {
+  readonly field: string;
+
+  constructor(field: string) {
+    this.field = field;
+  }
+}
+export const sameAs = (field: string): object => new SameAs(field);
+
 const NILS = new Set<unknown>([NIL_SLICE, NIL_MAP, NIL_POINTER]);
 export const isNil = (value: unknown): boolean => NILS.has(value);
 
@@ -20,7 +30,8 @@ export interface Zeros {
   readonly [field: string]: string | number | boolean | object;
 }
 
-const isStruct = (zero: Zeros[string]): zero is Zeros => typeof zero === "object" && !isNil(zero);
+const isStruct = (zero: Zeros[string]): zero is Zeros =>
+  typeof zero === "object" && !isNil(zero) && !(zero instanceof SameAs);
 
 /**
  * A document as the struct that it is: with what it leaves out, which `json` leaves out, too, and with maps that may be asked for any
@@ -30,7 +41,8 @@ export function withZeros(document: object, zeros: Zeros): Record<string, unknow
   const whole: Record<string, unknown> = { ...document };
   for (const [name, zero] of Object.entries(zeros)) {
     const value = whole[name];
-    if (value === undefined || value === null) {
+    if (zero instanceof SameAs) Object.defineProperty(whole, name, { value: whole[zero.field] });
+    else if (value === undefined || value === null) {
       const filled = isStruct(zero) ? withZeros({}, zero) : zero;
       Object.defineProperty(whole, name, { value: filled, enumerable: value === null });
     } else if (isStruct(zero)) whole[name] = withZeros(value, zero);
