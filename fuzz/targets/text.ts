@@ -2,11 +2,12 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import { parseDigest } from "../../src/base/digest.ts";
+import { parseDuration } from "../../src/base/duration.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../src/base/reference.ts";
 import { parseFilters } from "../../src/cli/filters.ts";
 import { parseMount, parseTmpfs, parseVolume } from "../../src/cli/mounts.ts";
 import { compileTemplate } from "../../src/cli/template/render.ts";
-import { parseDuration, parseTimestamp } from "../../src/cli/time-values.ts";
+import { parseTimestamp } from "../../src/cli/time-values.ts";
 import {
   parseCpus,
   parseDetachKeys,

@@ -1,6 +1,6 @@
 /** The fields of what `inspect` shows that JSON leaves out where they are empty, or calls otherwise (moby api/types). */
 import type { Found } from "./documents.ts";
-import { NIL_MAP, NIL_POINTER, NIL_SLICE, sameAs, type Zeros } from "./template/zero.ts";
+import { NIL_MAP, NIL_POINTER, NIL_SLICE, pointerTo, sameAs, type Zeros } from "./template/zero.ts";
 
 const CONFIG: Zeros = {
   Hostname: "",
@@ -15,7 +15,14 @@ const CONFIG: Zeros = {
   StdinOnce: false,
   Env: NIL_SLICE,
   Cmd: NIL_SLICE,
-  Healthcheck: NIL_POINTER,
+  Healthcheck: pointerTo({
+    Test: NIL_SLICE,
+    Interval: 0,
+    Timeout: 0,
+    StartPeriod: 0,
+    StartInterval: 0,
+    Retries: 0,
+  }),
   ArgsEscaped: false,
   Image: "",
   Volumes: NIL_MAP,

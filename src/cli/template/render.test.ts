@@ -204,6 +204,8 @@ const LOOP = '{{define "x"}}BEGIN{{template "x" .}}END{{end}}{{template "x" .}}'
 test.each([
   ["unclosed groups", `{{${"(".repeat(100_000)}`, "unclosed action"],
   ["groups", `{{${"(".repeat(100_000)}}}`, "max expression depth exceeded"],
+  ["digits", `{{${"1".repeat(200_000)}e}}`, "illegal number syntax"],
+  ["digits", `{{0x${"1".repeat(200_000)}.}}`, "illegal number syntax"],
   ["blocks", "{{if 1}}".repeat(100_000), "max block depth exceeded"],
   ["else if", `{{if 1}}x${"{{else if 1}}x".repeat(100_000)}{{end}}`, "max block depth exceeded"],
   ["templates", LOOP.replace(/BEGIN|END/g, ""), "exceeded maximum template depth"],
@@ -212,6 +214,6 @@ test.each([
     LOOP.replace("BEGIN", "{{range 1}}{{with 1}}{{if 1}}".repeat(300)).replace("END", "{{end}}".repeat(900)),
     "exceeded maximum template depth",
   ],
-])("no %s are too deep for the stack", (_, template, message) => {
+])("no %s are too much", (_, template, message) => {
   expect(() => compileTemplate(template)(DATA)).toThrow(message);
 });

@@ -22,6 +22,16 @@ class SameAs {
 }
 export const sameAs = (field: string): object => new SameAs(field);
 
+/** A nil pointer, unless the document has the struct that it leads to. */
+class PointerTo {
+  readonly zeros: Zeros;
+
+  constructor(zeros: Zeros) {
+    this.zeros = zeros;
+  }
+}
+export const pointerTo = (zeros: Zeros): object => new PointerTo(zeros);
+
 const NILS = new Set<unknown>([NIL_SLICE, NIL_MAP, NIL_POINTER]);
 export const isNil = (value: unknown): boolean => NILS.has(value);
 
@@ -31,7 +41,7 @@ export interface Zeros {
 }
 
 const isStruct = (zero: Zeros[string]): zero is Zeros =>
-  typeof zero === "object" && !isNil(zero) && !(zero instanceof SameAs);
+  typeof zero === "object" && !isNil(zero) && !(zero instanceof SameAs) && !(zero instanceof PointerTo);
 
 /**
  * A document as the struct that it is: with what it leaves out, which `json` leaves out, too, and with maps that may be asked for any
@@ -43,9 +53,10 @@ export function withZeros(document: object, zeros: Zeros): Record<string, unknow
     const value = whole[name];
     if (zero instanceof SameAs) Object.defineProperty(whole, name, { value: whole[zero.field] });
     else if (value === undefined || value === null) {
-      const filled = isStruct(zero) ? withZeros({}, zero) : zero;
+      const filled = isStruct(zero) ? withZeros({}, zero) : zero instanceof PointerTo ? NIL_POINTER : zero;
       Object.defineProperty(whole, name, { value: filled, enumerable: value === null });
-    } else if (isStruct(zero)) whole[name] = withZeros(value, zero);
+    } else if (zero instanceof PointerTo) whole[name] = withZeros(value, zero.zeros);
+    else if (isStruct(zero)) whole[name] = withZeros(value, zero);
     else if (zero === NIL_MAP) whole[name] = Object.assign(Object.create(null), value);
   }
   return whole;

@@ -79,6 +79,15 @@ test("version and info: by Go's names and by JSON's", () => {
   expect(inspected).toEqual([inspected[1]!, expect.stringMatching(/^[0-9a-f]{64}$/), "0"]);
 });
 
+test("commit --change: HEALTHCHECK and ONBUILD are in the image", () => {
+  const changes = ["HEALTHCHECK --interval=5m CMD true", "ONBUILD RUN a", "ONBUILD COPY . /b"];
+  sandbox.ok(["commit", ...changes.flatMap((change) => ["--change", change]), "plain", "watched"]);
+  const image = (format: string) => formatted(format, "image", "inspect", "watched");
+  expect(image("{{json .Config.Healthcheck}} {{.Config.Healthcheck.Retries}} {{.Config.OnBuild}}")).toBe(
+    '{"Test":["CMD-SHELL","true"],"Interval":300000000000} 0 [RUN a COPY . /b]',
+  );
+});
+
 test('{{.Label "key"}} of what is listed', () => {
   const ps = (format: string) => sandbox.ok(["ps", "-a", "--format", format]);
   expect(ps('{{.Names}}={{.Label "a"}}')).toBe("labelled=b\nplain=");
