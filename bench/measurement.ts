@@ -1,6 +1,6 @@
 /** What is measured: a row for each thing that is compared, a series of samples for each who did it. */
 
-export type Unit = "ms" | "KiB" | "per second" | "of 500" | "segments";
+export type Unit = "ms" | "KiB" | "per second" | "answers" | "segments";
 
 export interface Row {
   /** The part of the bench that it belongs to. */

@@ -61,7 +61,7 @@ export async function http(bench: Bench): Promise<void> {
     "http",
     "stalls",
     `first answers of ${count} containers that took over ${STALL} ms`,
-    "of 500",
+    "answers",
   );
   let late = 0;
   for (let at = 0; at < count; at++) if ((await firstAnswer(bench.engines[0]!, port++)) > STALL) late++;

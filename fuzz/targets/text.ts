@@ -2,11 +2,12 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import { parseDigest } from "../../src/base/digest.ts";
+import { parseDuration } from "../../src/base/duration.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../src/base/reference.ts";
 import { parseFilters } from "../../src/cli/filters.ts";
 import { parseMount, parseTmpfs, parseVolume } from "../../src/cli/mounts.ts";
 import { compileTemplate } from "../../src/cli/template/render.ts";
-import { parseDuration, parseTimestamp } from "../../src/cli/time-values.ts";
+import { parseTimestamp } from "../../src/cli/time-values.ts";
 import {
   parseCpus,
   parseDetachKeys,
@@ -167,6 +168,8 @@ export const template: Target = {
     '{{/* c */}}{{len .Names}}{{join .Names ","}}{{split .ID "b"}}',
     "{{slice .ID 0 2}}{{`raw`}}{{$x := 1}}{{$x}}",
     "{{println (not .Nothing) \"\\u00e9\\n\" 0x1f 1.5 'a'}}",
+    '{{define "x"}}{{.}}{{if .}}{{template "x" (slice . 1)}}{{end}}{{end}}{{block "y" .ID}}{{template "x" .}}{{end}}',
+    "{{0x_1p-2}} {{1_000}} {{017}} {{lt 1.5 2.0}} {{ne `a` nil}}",
   ],
   codes: ["invalid", "unsupported"],
   run(input) {

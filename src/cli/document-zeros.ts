@@ -1,6 +1,6 @@
-/** The fields of what `inspect` shows that are left out of the JSON where they are empty (moby api/types). */
+/** The fields of what `inspect` shows that JSON leaves out where they are empty, or calls otherwise (moby api/types). */
 import type { Found } from "./documents.ts";
-import { NIL_MAP, NIL_POINTER, NIL_SLICE, type Zeros } from "./template/zero.ts";
+import { NIL_MAP, NIL_POINTER, NIL_SLICE, pointerTo, sameAs, type Zeros } from "./template/zero.ts";
 
 const CONFIG: Zeros = {
   Hostname: "",
@@ -15,7 +15,14 @@ const CONFIG: Zeros = {
   StdinOnce: false,
   Env: NIL_SLICE,
   Cmd: NIL_SLICE,
-  Healthcheck: NIL_POINTER,
+  Healthcheck: pointerTo({
+    Test: NIL_SLICE,
+    Interval: 0,
+    Timeout: 0,
+    StartPeriod: 0,
+    StartInterval: 0,
+    Retries: 0,
+  }),
   ArgsEscaped: false,
   Image: "",
   Volumes: NIL_MAP,
@@ -31,6 +38,7 @@ const CONFIG: Zeros = {
 };
 
 const IMAGE: Zeros = {
+  ID: sameAs("Id"),
   RepoTags: NIL_SLICE,
   RepoDigests: NIL_SLICE,
   Container: "",
@@ -41,8 +49,16 @@ const IMAGE: Zeros = {
 };
 
 const CONTAINER: Zeros = {
+  ID: sameAs("Id"),
   State: { Health: NIL_POINTER },
   Config: CONFIG,
+  HostConfig: {
+    CPUShares: sameAs("CpuShares"),
+    NanoCPUs: sameAs("NanoCpus"),
+    DNS: sameAs("Dns"),
+    DNSOptions: sameAs("DnsOptions"),
+    DNSSearch: sameAs("DnsSearch"),
+  },
   NetworkSettings: { Ports: NIL_MAP, Networks: NIL_MAP },
 };
 

@@ -15,7 +15,8 @@ import { printDamaged } from "./output.ts";
 import { createdAt } from "./ps.ts";
 import { untilMatcher } from "./until-filter.ts";
 
-const HEADS: Record<string, string> = {
+/** What a template may name of an image, and the heads of its columns. */
+export const IMAGE_HEADS: Record<string, string> = {
   Repository: "REPOSITORY",
   Tag: "TAG",
   Digest: "DIGEST",
@@ -31,7 +32,8 @@ const HEADS: Record<string, string> = {
 const FILTERS = ["before", "dangling", "label", "reference", "since", "until"];
 const NONE = "<none>";
 
-interface Entry {
+/** An image by one of its names. */
+export interface ImageEntry {
   repository: string;
   tag: string;
   digest: string;
@@ -49,12 +51,12 @@ const named = ({ name, ...row }: ImageName) => ({ reference: parseReference(name
  * A row for each tag, one for each digest that no tag stands for, one for an image without any name.
  * @param all with platforms that have been run of an image that is kept whole
  */
-function entriesOf(engine: Engine, all: boolean): Entry[] {
+function entriesOf(engine: Engine, all: boolean): ImageEntry[] {
   const tags = engine.images.tags().map(named);
   const digests = engine.images.digests().map(named);
   const kept = new IndexTable(engine.database).list(printDamaged).flatMap(({ entries }) => entries);
   const platforms = new Set(kept.map((entry) => entry.image?.id));
-  const entries: Entry[] = [];
+  const entries: ImageEntry[] = [];
   for (const image of engine.images.list(printDamaged)) {
     const own = tags.filter((tag) => tag.image === image.id);
     const pulled = digests.filter((digest) => digest.image === image.id);
@@ -85,7 +87,8 @@ function entriesOf(engine: Engine, all: boolean): Entry[] {
   return entries;
 }
 
-function rowOf(entry: Entry, full: boolean): Row {
+/** An image as listings show it. */
+export function imageRow(entry: ImageEntry, full: boolean): Row {
   const { image } = entry;
   const size = image === undefined ? "N/A" : humanSize(image.size);
   return {
@@ -105,7 +108,7 @@ function rowOf(entry: Entry, full: boolean): Row {
 }
 
 /** `images NAME[:TAG]`: by repository or whole name, `*` and `?` allowed. */
-function isNamed(entry: Entry, pattern: string): boolean {
+function isNamed(entry: ImageEntry, pattern: string): boolean {
   const glob = (text: string) =>
     new RegExp(
       `^${text
@@ -138,7 +141,7 @@ function timeMatcher(engine: Engine, filters: Filters): (image: ImageRecord | un
   };
 }
 
-async function tree(values: FlagValues, engine: Engine, entries: readonly Entry[]): Promise<number> {
+async function tree(values: FlagValues, engine: Engine, entries: readonly ImageEntry[]): Promise<number> {
   for (const flag of ["digests", "format", "no-trunc", "quiet"])
     if (values.has(flag)) throw new BockerError("usage", `--${flag} is not yet supported with --tree`);
   const { printTree } = await import("./images-tree.ts");
@@ -187,7 +190,7 @@ export const imagesCommand: Command = {
         matchesTime(entry.image),
     );
     if (values.bool("tree")) return tree(values, engine, entries);
-    const rows = entries.map((entry) => rowOf(entry, values.bool("no-trunc")));
+    const rows = entries.map((entry) => imageRow(entry, values.bool("no-trunc")));
     const quiet = values.bool("quiet");
     const unique = quiet
       ? rows.filter((row, at) => rows.findIndex(({ ID }) => ID === row["ID"]) === at)
@@ -200,7 +203,7 @@ export const imagesCommand: Command = {
       "CreatedSince",
       "Size",
     ];
-    await printListing({ heads: HEADS, columns, rows: unique }, values.string("format"), quiet);
+    await printListing({ heads: IMAGE_HEADS, columns, rows: unique }, values.string("format"), quiet);
     return 0;
   },
 };

@@ -46,8 +46,9 @@ export const infoCommand: Command = {
     const info = engineInfo(engine);
     const format = values.string("format");
     if (format !== undefined && format !== "") {
-      const { formatter } = await import("./documents.ts");
-      (await formatter(format))(info);
+      const { printDocument } = await import("./documents.ts");
+      const { INFO_ZEROS, infoDocument } = await import("./info-document.ts");
+      await printDocument(infoDocument(info), INFO_ZEROS, format);
     } else print(text(info));
     return 0;
   },

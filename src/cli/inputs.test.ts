@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { parseDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
 import { parseExposed, parsePublish } from "../network/ports.ts";
 import { parsePlatform } from "../registry/platform.ts";
 import { parseFilters } from "./filters.ts";
 import { parseMount, parseTmpfs, parseVolume } from "./mounts.ts";
 import { compileTemplate } from "./template/render.ts";
-import { parseDuration, parseTimestamp } from "./time-values.ts";
+import { parseTimestamp } from "./time-values.ts";
 import {
   parseCpus,
   parseDetachKeys,

@@ -16,7 +16,7 @@ export interface Listing {
 }
 
 /** --format's texts contain \t and \n as two characters. */
-function unescaped(format: string): string {
+export function unescaped(format: string): string {
   return format.replace(/\\t/g, "\t").replace(/\\n/g, "\n");
 }
 
@@ -25,12 +25,21 @@ function withLabel(row: Row, label: (key: unknown) => string): object {
   return Object.defineProperty({ ...row }, "Label", { value: label });
 }
 
-function withLabels({ rows, labels }: Listing): object[] {
+/** Rows as templates see them. */
+export function withLabels({ rows, labels }: Pick<Listing, "rows" | "labels">): object[] {
   if (labels === undefined) return rows;
   return rows.map((row, at) => {
     const own = labels[at] ?? {};
     return withLabel(row, (key) => (Object.hasOwn(own, String(key)) ? (own[String(key)] ?? "") : ""));
   });
+}
+
+/** The table of a listing, with its default columns. */
+export function listingTable({ heads, columns, rows }: Listing): string {
+  return table(
+    columns.map((column) => heads[column] ?? ""),
+    rows.map((row) => columns.map((column) => row[column] ?? "")),
+  );
 }
 
 /** Prints a listing. `format`: undefined or "table", "table TEMPLATE", "json", or a template for each row. */
@@ -39,16 +48,11 @@ export async function printListing(
   format: string | undefined,
   quiet: boolean,
 ): Promise<void> {
-  const { heads, columns, rows } = listing;
+  const { rows } = listing;
   if (quiet && format === undefined) {
     for (const row of rows) print(row["ID"] ?? row["Name"] ?? "");
   } else if (format === undefined || format === "" || format === "table") {
-    print(
-      table(
-        columns.map((column) => heads[column] ?? ""),
-        rows.map((row) => columns.map((column) => row[column] ?? "")),
-      ),
-    );
+    print(listingTable(listing));
   } else if (format === "json") {
     for (const row of rows) print(visibleJson(row));
   } else await printTemplate(listing, format);

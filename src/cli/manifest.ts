@@ -66,7 +66,7 @@ export const manifestAnnotateCommand: Command = {
       architecture: values.string("arch"),
       variant: values.string("variant"),
       osVersion: values.string("os-version"),
-      osFeatures: values.has("os-features") ? values.list("os-features") : undefined,
+      osFeatures: values.list("os-features").flatMap((features) => features.split(",")),
     });
     return 0;
   },

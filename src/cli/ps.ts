@@ -10,7 +10,8 @@ import { ago, humanDuration, humanSize } from "./human.ts";
 import { printListing, type Row } from "./listing.ts";
 import { printDamaged } from "./output.ts";
 
-const HEADS: Record<string, string> = {
+/** What a template may name of a container, and the heads of its columns. */
+export const CONTAINER_HEADS: Record<string, string> = {
   ID: "CONTAINER ID",
   Image: "IMAGE",
   Command: "COMMAND",
@@ -30,7 +31,7 @@ const COLUMNS = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Nam
 const COMMAND_WIDTH = 20;
 
 /** "Up 3 minutes", "Exited (0) 2 hours ago", "Created" */
-export function statusText(state: ContainerState, now = Date.now()): string {
+function statusText(state: ContainerState, now = Date.now()): string {
   if (state.status === "created") return "Created";
   if (state.status === "running") return `Up ${humanDuration(now - Date.parse(state.started))}`;
   return `Exited (${state.code}) ${ago(state.finished, now)}`;
@@ -51,7 +52,7 @@ function portsText(record: ContainerRecord, running: boolean): string {
   ].join(", ");
 }
 
-export function commandText(record: ContainerRecord, full: boolean): string {
+function commandText(record: ContainerRecord, full: boolean): string {
   const text = [...record.config.entrypoint, ...record.config.cmd].join(" ");
   return `"${full || text.length <= COMMAND_WIDTH ? text : `${text.slice(0, COMMAND_WIDTH - 1)}…`}"`;
 }
@@ -62,7 +63,7 @@ export function createdAt(time: string): string {
 }
 
 /** One container as the listing shows it. */
-interface Shown {
+export interface ShownContainer {
   record: ContainerRecord;
   state: ContainerState;
   full: boolean;
@@ -71,7 +72,7 @@ interface Shown {
 }
 
 /** Each is worked out for listings that show it: a thousand containers have fourteen thousand. */
-const FIELDS: Record<string, (shown: Shown) => string> = {
+const FIELDS: Record<string, (shown: ShownContainer) => string> = {
   ID: ({ record, full }) => (full ? record.id : shortId(record.id)),
   Image: ({ record }) => record.config.image,
   Command: ({ record, full }) => commandText(record, full),
@@ -95,6 +96,11 @@ const FIELDS: Record<string, (shown: Shown) => string> = {
   LocalVolumes: ({ record }) => String(record.mounts.filter(({ type }) => type === "volume").length),
   Size: ({ record, sizeOf }) => sizeOf?.(record) ?? "0B",
 };
+
+/** A container's fields of these names; without names all. */
+export function containerRow(shown: ShownContainer, wanted = Object.keys(FIELDS)): Row {
+  return Object.fromEntries(wanted.map((name) => [name, FIELDS[name]!(shown)]));
+}
 
 /** The fields that are shown, or may be. */
 function wantedFields(values: FlagValues, columns: string[]): string[] {
@@ -180,14 +186,13 @@ export const psCommand: Command = {
     for (const record of engine.containers.list(printDamaged)) {
       const state = stateOf(record.id);
       if ((all || state.status === "running") && filter?.matches(record, state) !== false) {
-        const shown = { record, state, full, sizeOf };
-        rows.push(Object.fromEntries(wanted.map((name) => [name, FIELDS[name]!(shown)])));
+        rows.push(containerRow({ record, state, full, sizeOf }, wanted));
         labels.push(record.config.labels);
       }
       if (last !== undefined && rows.length === last) break;
     }
     await printListing(
-      { heads: HEADS, columns, rows, labels },
+      { heads: CONTAINER_HEADS, columns, rows, labels },
       values.string("format"),
       values.bool("quiet"),
     );

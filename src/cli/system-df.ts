@@ -1,24 +1,9 @@
 /** `bocker system df` */
-import { BockerError } from "../base/errors.ts";
-import { shortId } from "../base/ids.ts";
-import { familiarName, parseReference } from "../base/reference.ts";
 import type { Engine } from "../engine/engine.ts";
-import {
-  containerUsage,
-  containerUsages,
-  contentUsage,
-  imageUsage,
-  imageUsages,
-  type Usage,
-  volumeUsage,
-  volumeUsages,
-} from "../engine/system-df.ts";
-import { IndexTable } from "../state/indexes.ts";
+import { containerUsage, contentUsage, imageUsage, type Usage, volumeUsage } from "../engine/system-df.ts";
 import type { Command } from "./command.ts";
-import { ago, humanSize } from "./human.ts";
+import { humanSize } from "./human.ts";
 import { printListing, type Row } from "./listing.ts";
-import { print, printDamaged, table } from "./output.ts";
-import { commandText, statusText } from "./ps.ts";
 
 const HEADS: Record<string, string> = {
   Type: "TYPE",
@@ -49,65 +34,6 @@ function summary(engine: Engine): Row[] {
   }));
 }
 
-const NONE = "<none>";
-
-function imageTable(engine: Engine): string {
-  const tags = engine.images.tags();
-  const indexes = new IndexTable(engine.database).list(printDamaged);
-  const rows = imageUsages(engine).flatMap(({ image, shared, unique, containers }) => {
-    const own = tags.filter((tag) => tag.image === image.id);
-    // A platform that has been run of an image that is kept whole goes by the name of that.
-    const wholes = indexes.filter(({ entries }) => entries.some((entry) => entry.image?.id === image.id));
-    const borne =
-      own.length > 0 ? own : tags.filter(({ index }) => wholes.some(({ digest }) => digest === index));
-    const names = borne
-      .map(({ name }) => parseReference(name))
-      .map((reference) => [familiarName(reference), reference.tag ?? NONE]);
-    return (names.length === 0 ? [[NONE, NONE]] : names).map((name) => [
-      ...name,
-      shortId(image.id),
-      ago(image.created),
-      ...[image.size, shared, unique].map((bytes) => humanSize(bytes)),
-      String(containers),
-    ]);
-  });
-  const heads = [
-    "REPOSITORY",
-    "TAG",
-    "IMAGE ID",
-    "CREATED",
-    "SIZE",
-    "SHARED SIZE",
-    "UNIQUE SIZE",
-    "CONTAINERS",
-  ];
-  return table(heads, rows);
-}
-
-function containerTable(engine: Engine): string {
-  const rows = containerUsages(engine).map(({ record, state, bytes }) => [
-    shortId(record.id),
-    record.config.image,
-    commandText(record, false),
-    String(record.mounts.filter(({ type }) => type === "volume").length),
-    humanSize(bytes),
-    ago(record.created),
-    statusText(state),
-    record.name,
-  ]);
-  const heads = ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"];
-  return table(heads, rows);
-}
-
-function volumeTable(engine: Engine): string {
-  const rows = volumeUsages(engine).map(({ volume, links, bytes }) => [
-    volume.name,
-    String(links),
-    humanSize(bytes),
-  ]);
-  return table(["VOLUME NAME", "LINKS", "SIZE"], rows);
-}
-
 export const systemDfCommand: Command = {
   name: "system df",
   usage: "[OPTIONS]",
@@ -127,14 +53,8 @@ export const systemDfCommand: Command = {
       await printListing({ heads: HEADS, columns: Object.keys(HEADS), rows: summary(engine) }, format, false);
       return 0;
     }
-    if (format !== undefined)
-      throw new BockerError("unsupported", "--format with --verbose is not supported yet by bocker");
-    const parts: [string, string][] = [
-      ["Images", imageTable(engine)],
-      ["Containers", containerTable(engine)],
-      ["Local Volumes", volumeTable(engine)],
-    ];
-    print(parts.map(([name, text]) => `${name} space usage:\n\n${text}`).join("\n\n"));
+    const { printVerbose } = await import("./system-df-verbose.ts");
+    await printVerbose(engine, format);
     return 0;
   },
 };

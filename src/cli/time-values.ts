@@ -1,25 +1,8 @@
 /** Points in time as --since and --until take them (moby api/types/time/timestamp.go). */
+import { parseDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
 
-const UNITS: Record<string, number> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
 const NANOSECOND_DIGITS = 9;
-
-/** A Go duration such as 1h30m or -5s in milliseconds; undefined for other text. */
-export function parseDuration(text: string): number | undefined {
-  if (!/^[-+]?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
-  let sum = 0;
-  for (const [, value, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
-    sum += Number(value) * (UNITS[unit ?? ""] ?? 0);
-  return text.startsWith("-") ? -sum : sum;
-}
 
 /** Nothing was logged before; and what has more than four digits of a year would not sort as text. */
 const EARLIEST = 0;

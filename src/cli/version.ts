@@ -2,12 +2,10 @@
 
 import { LOCAL_ARCHITECTURE } from "../base/architecture.ts";
 import { kernelRelease } from "../os/machine.ts";
+import { API_VERSION } from "../spec/api-version.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { print } from "./output.ts";
-
-/** The version of Docker's API whose words and meanings bocker follows. */
-const API_VERSION = "1.51";
 
 export const versionCommand: Command = {
   name: "version",
@@ -17,27 +15,19 @@ export const versionCommand: Command = {
   standalone: true,
   words: { least: 0, most: 0 },
   async run(values) {
-    const details = {
-      Version: VERSION,
-      ApiVersion: API_VERSION,
-      Os: "linux",
-      Arch: LOCAL_ARCHITECTURE,
-      KernelVersion: kernelRelease(),
-    };
-    // Without a daemon the client is the server, too.
-    const document = { Client: details, Server: details };
     const format = values.string("format");
     if (format !== undefined && format !== "") {
-      const { formatter } = await import("./documents.ts");
-      (await formatter(format))(document);
+      const { printDocument } = await import("./documents.ts");
+      const { VERSION_ZEROS, versionDocument } = await import("./version-document.ts");
+      await printDocument(versionDocument(), VERSION_ZEROS, format);
     } else
       print(
         [
           "Client and engine: bocker (no daemon)",
           ` Version:           ${VERSION}`,
           ` API version:       ${API_VERSION}`,
-          ` OS/Arch:           ${details.Os}/${details.Arch}`,
-          ` Kernel Version:    ${details.KernelVersion}`,
+          ` OS/Arch:           linux/${LOCAL_ARCHITECTURE}`,
+          ` Kernel Version:    ${kernelRelease()}`,
         ].join("\n"),
       );
     return 0;

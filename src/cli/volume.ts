@@ -14,7 +14,7 @@ import { confirmed } from "./confirm.ts";
 import type { Found } from "./documents.ts";
 import { forEachWord } from "./each.ts";
 import { booleanFilter, type Filters, hasLabel, parseFilters } from "./filters.ts";
-import { printListing } from "./listing.ts";
+import { printListing, type Row } from "./listing.ts";
 import { print, printDamaged, printError, visible } from "./output.ts";
 import { printPruned, printReclaimed } from "./pruned.ts";
 import { parseLabels, parseStorageSize } from "./values.ts";
@@ -56,7 +56,8 @@ export const volumeCreateCommand: Command = {
   },
 };
 
-const HEADS: Record<string, string> = {
+/** What a template may name of a volume, and the heads of its columns. */
+export const VOLUME_HEADS: Record<string, string> = {
   Driver: "DRIVER",
   Name: "VOLUME NAME",
   Labels: "LABELS",
@@ -68,6 +69,25 @@ const HEADS: Record<string, string> = {
   Size: "SIZE",
   Status: "STATUS",
 };
+
+/** A volume and how many containers have it, as listings show them. */
+export function volumeRow(volume: ReturnType<typeof inspectVolume>, links: number): Row {
+  return {
+    Driver: volume.Driver,
+    Name: volume.Name,
+    Labels: Object.entries(volume.Labels ?? {})
+      .map((label) => label.join("="))
+      .join(","),
+    Mountpoint: volume.Mountpoint,
+    Scope: volume.Scope,
+    Links: String(links),
+    // As Docker, which has them in its clusters, and sizes in `system df -v` only.
+    Availability: "N/A",
+    Group: "N/A",
+    Size: "N/A",
+    Status: "N/A",
+  };
+}
 
 export const volumeListCommand: Command = {
   name: "volume ls",
@@ -103,24 +123,10 @@ export const volumeListCommand: Command = {
       .list(printDamaged)
       .filter((record) => dangling !== users.has(record.name) && matches(record, filters))
       .map((record) => inspectVolume(engine, record));
-    const rows = volumes.map(({ Driver, Name, Labels, Mountpoint, Scope }) => ({
-      Driver,
-      Name,
-      Labels: Object.entries(Labels ?? {})
-        .map((label) => label.join("="))
-        .join(","),
-      Mountpoint,
-      Scope,
-      Links: String(users.get(Name)?.length ?? 0),
-      // As Docker, which has them in its clusters, and sizes in `system df -v` only.
-      Availability: "N/A",
-      Group: "N/A",
-      Size: "N/A",
-      Status: "N/A",
-    }));
+    const rows = volumes.map((volume) => volumeRow(volume, users.get(volume.Name)?.length ?? 0));
     const labels = volumes.map(({ Labels }) => Labels ?? {});
     await printListing(
-      { heads: HEADS, columns: ["Driver", "Name"], rows, labels },
+      { heads: VOLUME_HEADS, columns: ["Driver", "Name"], rows, labels },
       values.string("format"),
       values.bool("quiet"),
     );

@@ -1,6 +1,8 @@
 /** `--change` of commit and import: Dockerfile instructions that only set how the image runs. */
 import { BockerError } from "../base/errors.ts";
 import type { ExecutionConfig } from "../spec/image-config.ts";
+import { execForm } from "./exec-form.ts";
+import { parseHealthcheck } from "./healthcheck-instruction.ts";
 
 /** The value of a variable of the image; "" where it has none. */
 type Lookup = (name: string) => string;
@@ -37,17 +39,11 @@ function wordText(word: string, lookup: Lookup): string {
   });
 }
 
-/** ["a", "b"] as words; anything else is a line for the shell. */
-function commandOf(rest: string): string[] {
-  if (rest.startsWith("[")) {
-    try {
-      const words: unknown = JSON.parse(rest);
-      if (Array.isArray(words) && words.every((word) => typeof word === "string")) return words;
-    } catch {
-      // Docker, too, takes what is no JSON for a shell's line.
-    }
-  }
-  return ["/bin/sh", "-c", rest];
+const DEFAULT_SHELL = ["/bin/sh", "-c"];
+
+/** ["a", "b"] as words; anything else is a line for the image's shell. */
+function commandOf({ Shell }: ExecutionConfig, rest: string): string[] {
+  return execForm(rest) ?? [...(Shell?.length ? Shell : DEFAULT_SHELL), rest];
 }
 
 /** KEY=VALUE words, both perhaps quoted; or the old form KEY VALUE. */
@@ -68,15 +64,18 @@ function pairs(rest: string, instruction: string, lookup: Lookup): [string, stri
 }
 
 function words(rest: string, lookup: Lookup): string[] {
-  return (rest.startsWith("[") ? commandOf(rest) : rest.split(/\s+/)).map((word) => wordText(word, lookup));
+  return (execForm(rest) ?? rest.split(/\s+/)).map((word) => wordText(word, lookup));
 }
+
+/** They set one thing; all others take several. */
+const SINGLE = ["STOPSIGNAL", "USER", "WORKDIR"];
 
 const INSTRUCTIONS: Record<string, Instruction> = {
   CMD: (config, rest) => {
-    config.Cmd = commandOf(rest);
+    config.Cmd = commandOf(config, rest);
   },
   ENTRYPOINT: (config, rest) => {
-    config.Entrypoint = commandOf(rest);
+    config.Entrypoint = commandOf(config, rest);
     // A new entrypoint takes the old command with it.
     config.Cmd = null;
   },
@@ -94,8 +93,19 @@ const INSTRUCTIONS: Record<string, Instruction> = {
         config.ExposedPorts[`${port}/${match[3] ?? "tcp"}`] = {};
     }
   },
+  HEALTHCHECK: (config, rest) => {
+    config.Healthcheck = parseHealthcheck(rest);
+  },
   LABEL: (config, rest, lookup) => {
     config.Labels = { ...config.Labels, ...Object.fromEntries(pairs(rest, "LABEL", lookup)) };
+  },
+  ONBUILD: (config, rest) => {
+    const trigger = rest.split(/\s/, 1)[0]!.toUpperCase();
+    if (trigger === "ONBUILD")
+      throw new BockerError("invalid", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+    if (trigger === "FROM" || trigger === "MAINTAINER")
+      throw new BockerError("invalid", `${trigger} isn't allowed as an ONBUILD trigger`);
+    config.OnBuild = [...(config.OnBuild ?? []), rest];
   },
   STOPSIGNAL: (config, rest, lookup) => {
     config.StopSignal = wordText(rest, lookup);
@@ -134,7 +144,10 @@ export function applyChanges(config: ExecutionConfig, changes: string[]): Execut
         "invalid",
         `${name === "" ? JSON.stringify(change) : name.toLowerCase()} is not a valid change command`,
       );
-    if (rest === "") throw new BockerError("invalid", `${name.toUpperCase()} requires an argument`);
+    if (rest === "") {
+      const least = SINGLE.includes(name.toUpperCase()) ? "exactly" : "at least";
+      throw new BockerError("invalid", `${name.toUpperCase()} requires ${least} one argument`);
+    }
     instruction(result, rest, lookupIn(result));
   }
   return result;

@@ -53,5 +53,15 @@ export function engineInfo(engine: Engine) {
     ServerVersion: VERSION,
     DockerRootDir: engine.paths.data,
     RunRoot: engine.paths.run,
+    // Scripts ask whether there is a swarm before they do without one.
+    Swarm: {
+      NodeID: "",
+      NodeAddr: "",
+      LocalNodeState: "inactive",
+      ControlAvailable: false,
+      Error: "",
+      RemoteManagers: null,
+    },
+    Warnings: null,
   };
 }

@@ -24,6 +24,7 @@ import { type ImageManifest, MANIFEST_SIZE_MAX, parseManifest } from "../spec/im
 import { parseJson } from "../spec/json.ts";
 import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX } from "../spec/media-types.ts";
 import type { Engine } from "./engine.ts";
+import { isListablePlatform } from "./list-platforms.ts";
 
 const entrySchema = v.looseObject({
   /** The full name of the image, with its tag or digest. */
@@ -44,13 +45,13 @@ export type ManifestList = v.InferOutput<typeof listSchema>;
 /** How registries are spoken to. */
 export type Connection = Pick<ClientOptions, "insecure" | "signal">;
 
-/** What `annotate` sets; undefined leaves it as it is. */
+/** What `annotate` sets; undefined or "" leaves it as it is, and features are added. */
 export interface Annotation {
   os?: string | undefined;
   architecture?: string | undefined;
   variant?: string | undefined;
   osVersion?: string | undefined;
-  osFeatures?: string[] | undefined;
+  osFeatures?: readonly string[] | undefined;
 }
 
 const fullName = (text: string) => formatReference(withDefaultTag(parseReference(text)));
@@ -151,17 +152,23 @@ export function findEntry(engine: Engine, text: string, image: string): ListEntr
   throw new BockerError("not-found", `manifest for image ${image} does not exist in ${text}`);
 }
 
-/** Corrects what the list says of an image's platform. */
+/** Corrects what the list says of an image's platform. Throws "invalid" for one that Docker does not know. */
 export function annotateEntry(engine: Engine, text: string, image: string, set: Annotation): void {
   const { name, descriptor } = findEntry(engine, text, image);
   const platform: Platform = {
     ...(descriptor.platform ?? { architecture: "", os: "" }),
-    ...(set.os === undefined ? {} : { os: set.os }),
-    ...(set.architecture === undefined ? {} : { architecture: set.architecture }),
-    ...(set.variant === undefined ? {} : { variant: set.variant }),
-    ...(set.osVersion === undefined ? {} : { "os.version": set.osVersion }),
-    ...(set.osFeatures === undefined ? {} : { "os.features": set.osFeatures }),
+    ...(set.os ? { os: set.os } : {}),
+    ...(set.architecture ? { architecture: set.architecture } : {}),
+    ...(set.variant ? { variant: set.variant } : {}),
+    ...(set.osVersion ? { "os.version": set.osVersion } : {}),
   };
+  const features = new Set([...(platform["os.features"] ?? []), ...(set.osFeatures ?? [])]);
+  if (features.size > 0) platform["os.features"] = [...features];
+  if (!isListablePlatform(platform.os, platform.architecture))
+    throw new BockerError(
+      "invalid",
+      `manifest entry for image has unsupported os/arch combination: ${platform.os}/${platform.architecture}`,
+    );
   const list = requireList(engine, text);
   const entries = list.entries.map((entry) =>
     entry.name === name ? { ...entry, descriptor: { ...descriptor, platform } } : entry,

@@ -1,4 +1,4 @@
-/** SQLite, whichever runtime provides it: sqlite-bun.ts and sqlite-node.ts. */
+/** SQLite, whichever runtime provides it; Bun: sqlite-bun.ts. */
 
 export type SqlValue = string | number | null;
 export type SqlRow = Record<string, SqlValue>;

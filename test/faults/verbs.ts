@@ -233,10 +233,23 @@ export const CHANGING =
   );
 /** More than any command makes of one call: then something is wrong with the counting. */
 export const MOST_CALLS = 2000;
+const EVERY = process.env["BOCKER_LONG"] === "1" ? 1 : 20;
 
 export interface Injected extends Result {
   /** False when the command came to its end before. */
   happened: boolean;
+}
+
+/** Runs a command under strace: what it wrote, and the trace. With `children` those of its processes, too. */
+function traced({ sandbox }: World, options: string[], words: string[], children: boolean): [Result, string] {
+  const trace = join(sandbox.directory, "trace");
+  // With -D a monitor that goes on has its tracer to itself, and the command its own end.
+  const strace = ["strace", "-q", ...(children ? ["-f", "-D"] : []), "-o", trace, ...options];
+  // strace ends as what it has traced: the shell makes an exit code of that. The tracer may stay, with its stderr.
+  const script = `"$@" </dev/null >${trace}.stdout 2>${trace}.stderr; exit $?`;
+  const { code } = sandbox.execute(["sh", "-c", script, "sh", ...strace, sandbox.binary, ...words]);
+  const text = (path: string) => readFileSync(path, "utf8");
+  return [{ code, stdout: text(`${trace}.stdout`), stderr: text(`${trace}.stderr`) }, text(trace)];
 }
 
 /**
@@ -244,27 +257,46 @@ export interface Injected extends Result {
  * process, or, with `children`, in every one that makes so many.
  */
 export function injected(
-  { sandbox }: World,
+  world: World,
   call: string,
   at: number,
   what: string,
   words: string[],
   children = false,
 ): Injected {
-  const trace = join(sandbox.directory, "trace");
-  const injection = ["-e", `trace=${call}`, "-e", `inject=${call}:${what}:when=${at}`];
-  // With -D a monitor that goes on has its tracer to itself, and the command its own end.
-  const strace = ["strace", "-q", ...(children ? ["-f", "-D"] : []), "-o", trace, ...injection];
-  // strace ends as what it has traced: the shell makes an exit code of that. The tracer may stay, with its stderr.
-  const script = `"$@" </dev/null >${trace}.stdout 2>${trace}.stderr; exit $?`;
-  const { code } = sandbox.execute(["sh", "-c", script, "sh", ...strace, sandbox.binary, ...words]);
-  const text = (path: string) => readFileSync(path, "utf8");
-  return {
-    code,
-    stdout: text(`${trace}.stdout`),
-    stderr: text(`${trace}.stderr`),
-    happened: /INJECTED|killed by SIGKILL/.test(text(trace)),
-  };
+  const options = ["-e", `trace=${call}`, "-e", `inject=${call}:${what}:when=${at}`];
+  const [result, trace] = traced(world, options, words, children);
+  return { ...result, happened: /INJECTED|killed by SIGKILL/.test(trace) };
+}
+
+/**
+ * The calls to try of each of these names: all, until a command comes to its end without (BOCKER_LONG=1); or each
+ * EVERYth of those that it makes when nothing happens to it.
+ */
+export function callsToTry(
+  world: World,
+  verb: Verb,
+  names: string[],
+  children = false,
+): { call: string; numbers: number[] }[] {
+  const most = new Map<string, number>();
+  if (EVERY > 1) {
+    verb.prepare?.();
+    const [, trace] = traced(world, ["-e", `trace=${names.join(",")}`], verb.words(), children);
+    verb.undo();
+    const counts = new Map<string, number>();
+    for (const [, pid = "", call = ""] of trace.matchAll(/^(\d+ +)?(\w+)\(/gm)) {
+      const count = (counts.get(pid + call) ?? 0) + 1;
+      counts.set(pid + call, count);
+      most.set(call, Math.max(most.get(call) ?? 0, count));
+    }
+  }
+  return names.map((call, offset) => {
+    const last = EVERY > 1 ? (most.get(call) ?? 0) : MOST_CALLS;
+    const numbers: number[] = [];
+    for (let at = 1 + (offset % EVERY); at <= last; at += EVERY) numbers.push(at);
+    return { call, numbers };
+  });
 }
 
 /** As it has to be after any fault. `where`: the command and the fault. */

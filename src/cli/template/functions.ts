@@ -1,13 +1,11 @@
 /** The functions of --format: Go's own and Docker's (docker/cli templates/templates.go). */
-import { BockerError } from "../../base/errors.ts";
 import { visibleJson } from "../../base/visible-json.ts";
+import { eq, ge, gt, le, lt, ne } from "./compare.ts";
+import { executionError } from "./errors.ts";
 import { goText, isTrue } from "./go-text.ts";
+import { kindOf, typeName } from "./kind.ts";
 import { printf, WIDTH_MAX } from "./printf.ts";
 import { isNil } from "./zero.ts";
-
-export function executionError(message: string): BockerError {
-  return new BockerError("invalid", `template: :1: executing "" at ${message}`);
-}
 
 /** Go's encoding/json as Docker uses it: no HTML escapes. */
 function json(value: unknown): string {
@@ -20,11 +18,15 @@ function index(value: unknown, ...keys: unknown[]): unknown {
     if (current === null || current === undefined) throw executionError("<index>: index of nil value");
     if (typeof current === "string") current = [...Buffer.from(current)];
     if (Array.isArray(current)) {
-      if (typeof key !== "number" || !Number.isInteger(key) || key < 0 || key >= current.length)
-        throw executionError(`<index>: error calling index: index out of range: ${goText(key)}`);
-      current = current[key];
-    } else if (typeof current !== "object")
-      throw executionError(`<index>: error calling index: can't index item of type ${typeof current}`);
+      if (kindOf(key) !== "int")
+        throw executionError(
+          `<index>: error calling index: cannot index slice/array with type ${typeName(key)}`,
+        );
+      if (Number(key) < 0 || Number(key) >= current.length)
+        throw executionError(`<index>: error calling index: index out of range: ${key}`);
+      current = current[Number(key)];
+    } else if (kindOf(current) !== "map")
+      throw executionError(`<index>: error calling index: can't index item of type ${typeName(current)}`);
     else
       current = Object.hasOwn(current as object, goText(key))
         ? (current as Record<string, unknown>)[goText(key)]
@@ -37,7 +39,7 @@ function index(value: unknown, ...keys: unknown[]): unknown {
 function slice(value: unknown, ...indexes: unknown[]): unknown {
   const isText = typeof value === "string";
   if (!isText && !Array.isArray(value))
-    throw executionError(`<slice>: error calling slice: can't slice item of type ${typeof value}`);
+    throw executionError(`<slice>: error calling slice: can't slice item of type ${typeName(value)}`);
   const whole = isText ? Buffer.from(value) : value;
   if (indexes.length > 2)
     throw executionError(`<slice>: error calling slice: too many slice indexes: ${indexes.length}`);
@@ -80,21 +82,10 @@ const urlquery = (...values: unknown[]) =>
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
     .replace(/%20/g, "+");
 
-function compare(a: unknown, b: unknown): number {
-  const isObject = (value: unknown) => typeof value === "object" && value !== null;
-  const isNone = (value: unknown) => value === null || value === undefined;
-  const differ = typeof a !== typeof b && !isNone(a) && !isNone(b);
-  if (isObject(a) || isObject(b) || differ)
-    throw executionError("<compare>: error calling compare: incompatible types for comparison");
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  const [first, second] = [String(a), String(b)];
-  return first < second ? -1 : first === second ? 0 : 1;
-}
-
 function length(value: unknown): number {
   if (typeof value === "string") return Buffer.byteLength(value);
-  if (value !== null && typeof value === "object") return Object.keys(value).length;
-  throw executionError(`<len>: error calling len: len of type ${typeof value}`);
+  if (["slice", "map"].includes(kindOf(value))) return Object.keys(value as object).length;
+  throw executionError(`<len>: error calling len: len of type ${typeName(value)}`);
 }
 
 function pad(text: string, before: number, after: number): string {
@@ -103,22 +94,30 @@ function pad(text: string, before: number, after: number): string {
   return " ".repeat(before) + text + " ".repeat(after);
 }
 
+type Taken = "string" | "int" | "list" | "any";
+
 /** What the functions of FUNCTIONS that take certain values only take; a list may be missing. */
-const SIGNATURES: Record<string, readonly ("string" | "number" | "list")[]> = {
+const SIGNATURES: Record<string, readonly Taken[]> = {
   upper: ["string"],
   lower: ["string"],
   title: ["string"],
   trim: ["string"],
   split: ["string", "string"],
   join: ["list", "string"],
-  pad: ["string", "number", "number"],
-  truncate: ["string", "number"],
+  pad: ["string", "int", "int"],
+  truncate: ["string", "int"],
+  not: ["any"],
+  ne: ["any", "any"],
+  lt: ["any", "any"],
+  le: ["any", "any"],
+  gt: ["any", "any"],
+  ge: ["any", "any"],
 };
 
-function isA(kind: "string" | "number" | "list", value: unknown): boolean {
-  return kind === "list"
-    ? Array.isArray(value) || value === null || value === undefined
-    : typeof value === kind;
+function isA(taken: Taken, value: unknown): boolean {
+  const kind = kindOf(value);
+  if (taken === "list") return kind === "slice" || kind === "nil";
+  return taken === "any" || kind === taken;
 }
 
 /** Throws "invalid" for arguments that the function does not take. */
@@ -129,10 +128,10 @@ export function checkArguments(name: string, values: readonly unknown[]): void {
     throw executionError(
       `<${name}>: wrong number of args for ${name}: want ${signature.length} got ${values.length}`,
     );
-  signature.forEach((kind, position) => {
-    if (!isA(kind, values[position]))
+  signature.forEach((taken, position) => {
+    if (!isA(taken, values[position]))
       throw executionError(
-        `<${name}>: wrong type for value; expected ${kind}; got ${typeof values[position]}`,
+        `<${name}>: wrong type for value; expected ${taken}; got ${typeName(values[position])}`,
       );
   });
 }
@@ -160,12 +159,12 @@ export const FUNCTIONS: Record<string, (...values: never[]) => unknown> = {
   print: (...values: unknown[]) => printed(values),
   printf,
   not: (value: unknown) => !isTrue(value),
-  eq: (a: unknown, ...others: unknown[]) => others.some((b) => compare(a, b) === 0),
-  ne: (a: unknown, b: unknown) => compare(a, b) !== 0,
-  lt: (a: unknown, b: unknown) => compare(a, b) < 0,
-  le: (a: unknown, b: unknown) => compare(a, b) <= 0,
-  gt: (a: unknown, b: unknown) => compare(a, b) > 0,
-  ge: (a: unknown, b: unknown) => compare(a, b) >= 0,
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
   and: (...values: unknown[]) => values.find((value) => !isTrue(value)) ?? values.at(-1),
   or: (...values: unknown[]) => values.find(isTrue) ?? values.at(-1),
 };

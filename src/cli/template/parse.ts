@@ -1,14 +1,17 @@
 /**
- * Go's text/template, as far as --format needs it: fields, pipelines, if, with, range, variables, functions.
+ * Go's text/template, as far as --format needs it: fields, pipelines, if, with, range, variables, functions, templates by name.
  * Parsing: text to a tree. What is not known here is an error, never ignored.
  */
-import { BockerError } from "../../base/errors.ts";
+import { templateError } from "./errors.ts";
 import { isFunction } from "./functions.ts";
 import { unquoteGo } from "./go-string.ts";
+import type { WholeFloat } from "./kind.ts";
+import { type Token, tokensOf, wordsOf } from "./lex.ts";
+import { characterLiteral, numberLiteral } from "./literal.ts";
 
 /** An argument of a pipeline's command. */
 export type Term =
-  | { kind: "value"; value: string | number | boolean | null }
+  | { kind: "value"; value: string | number | WholeFloat | boolean | null }
   /** `.A.B`, `$x.A`, `$.A`: the start ("." the dot, "$" the root) and the names behind it */
   | { kind: "field"; base: string; path: string[] }
   | { kind: "function"; name: string }
@@ -29,7 +32,12 @@ export type TemplateNode =
   /** Of the innermost range. */
   | { kind: "break" }
   | { kind: "continue" }
+  /** Another template, given what the pipeline makes, or nil. */
+  | { kind: "template"; name: string; pipeline: Pipeline | undefined }
   | Block;
+
+/** Templates by name; the whole text is the one without. */
+export type TemplateSet = ReadonlyMap<string, readonly TemplateNode[]>;
 
 export interface Block {
   kind: "if" | "with" | "range";
@@ -38,82 +46,25 @@ export interface Block {
   otherwise: TemplateNode[];
 }
 
-type Token = { type: "text" | "action"; text: string };
-
-export function templateError(message: string): BockerError {
-  return new BockerError("invalid", `template parsing error: template: :1: ${message}`);
-}
-
-/** Text and actions; `{{-` and `-}}` take the white space beside them away, comments vanish. */
-function split(source: string): Token[] {
-  const tokens: Token[] = [];
-  let at = 0;
-  let trim = false;
-  while (at < source.length) {
-    const open = source.indexOf("{{", at);
-    let text = source.slice(at, open < 0 ? source.length : open);
-    if (trim) text = text.trimStart();
-    if (open < 0) {
-      tokens.push({ type: "text", text });
-      break;
-    }
-    const close = endOfAction(source, open + 2);
-    let action = source.slice(open + 2, close);
-    if (/^-\s/.test(action)) {
-      text = text.trimEnd();
-      action = action.slice(1);
-    }
-    trim = /\s-$/.test(action);
-    if (trim) action = action.slice(0, -1);
-    if (text !== "") tokens.push({ type: "text", text });
-    if (!/^\s*\/\*[\s\S]*\*\/\s*$/.test(action)) tokens.push({ type: "action", text: action.trim() });
-    at = close + 2;
-  }
-  return tokens;
-}
-
-/** The index of the "}}" that ends an action; quoted text may contain one. */
-function endOfAction(source: string, start: number): number {
-  for (let at = start; at < source.length; at++) {
-    const c = source[at]!;
-    if (c === '"' || c === "`") {
-      at++;
-      while (at < source.length && source[at] !== c) at += source[at] === "\\" && c === '"' ? 2 : 1;
-    } else if (source.startsWith("}}", at)) return at;
-  }
-  throw templateError("unclosed action");
-}
-
-const WORD =
-  /\s*(:=|=|,|\||\(|\)|"(?:\\.|[^"\\])*"|`[^`]*`|'(?:\\.|[^'\\])'|-?\d+(?:\.\d+)?|\$[A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*|(?:\.[A-Za-z0-9_]+)+|\.|[A-Za-z_][A-Za-z0-9_]*)/y;
-
-function words(action: string): string[] {
-  const found: string[] = [];
-  WORD.lastIndex = 0;
-  while (WORD.lastIndex < action.length) {
-    const from = WORD.lastIndex;
-    const match = WORD.exec(action);
-    if (match === null) {
-      const rest = action.slice(from).trim();
-      if (rest === "") break;
-      throw templateError(`unexpected ${JSON.stringify(rest[0])} in operand`);
-    }
-    found.push(match[1]!);
-  }
-  return found;
-}
+/** Deeper ones would overflow the stack of whoever reads them. */
+const NESTING_MAX = 1000;
 
 class PipelineParser {
-  readonly #words: string[];
+  readonly #words: readonly string[];
+  /** What the pipeline is for: "command", "if", "block clause". */
+  readonly #context: string;
   #at = 0;
+  #depth = 0;
 
-  constructor(words: string[]) {
+  constructor(words: readonly string[], context: string) {
     this.#words = words;
+    this.#context = context;
   }
 
   all(): Pipeline {
     const pipeline = this.#pipeline();
-    if (this.#at < this.#words.length) throw templateError(`unexpected ${this.#words[this.#at]} in command`);
+    if (this.#at < this.#words.length)
+      throw templateError(`unexpected ${this.#words[this.#at]} in ${this.#context}`);
     return pipeline;
   }
 
@@ -131,7 +82,8 @@ class PipelineParser {
       if (this.#words[this.#at] === "|") commands.push([]);
       else commands.at(-1)!.push(this.#term());
     }
-    if (commands.some((command) => command.length === 0)) throw templateError("missing value for command");
+    if (commands.some((command) => command.length === 0))
+      throw templateError(`missing value for ${this.#depth > 0 ? "parenthesized pipeline" : this.#context}`);
     if (variables.some((name) => !/^\$[A-Za-z0-9_]+$/.test(name)) || variables.length > 2)
       throw templateError("unexpected declaration in command");
     return { variables, isAssignment, commands };
@@ -141,7 +93,9 @@ class PipelineParser {
     const word = this.#words[this.#at]!;
     if (word === "(") {
       this.#at++;
+      if (++this.#depth > NESTING_MAX) throw templateError("max expression depth exceeded");
       const pipeline = this.#pipeline();
+      this.#depth--;
       if (this.#words[this.#at] !== ")") throw templateError("unclosed left paren");
       const after = this.#words[this.#at + 1];
       const hasPath = after !== undefined && /^\.[A-Za-z]/.test(after);
@@ -159,7 +113,8 @@ function simpleTerm(word: string): Term {
     return { kind: "value", value };
   }
   if (word.startsWith("`")) return { kind: "value", value: word.slice(1, -1) };
-  if (/^-?\d/.test(word)) return { kind: "value", value: Number(word) };
+  if (word.startsWith("'")) return { kind: "value", value: characterLiteral(word) };
+  if (/^[+-]?\.?\d/.test(word)) return { kind: "value", value: numberLiteral(word) };
   if (word === "true" || word === "false") return { kind: "value", value: word === "true" };
   if (word === "nil") return { kind: "value", value: null };
   if (word === ".") return { kind: "field", base: ".", path: [] };
@@ -173,20 +128,43 @@ function simpleTerm(word: string): Term {
   throw templateError(`unexpected ${JSON.stringify(word)} in command`);
 }
 
-class TemplateParser {
-  readonly #tokens: Token[];
-  #at = 0;
-  /** How many ranges are around. */
-  #ranges = 0;
+/** The name that `template`, `define` or `block` begins with, and the words behind it. */
+function templateName(text: string, context: string): { name: string; words: string[] } {
+  const [first, ...words] = wordsOf(text);
+  const name = first === undefined || !/^["`]/.test(first) ? undefined : simpleTerm(first);
+  if (name?.kind !== "value")
+    throw templateError(`unexpected ${JSON.stringify(first ?? "}}")} in ${context}`);
+  return { name: String(name.value), words };
+}
 
-  constructor(tokens: Token[]) {
+/** One without any text of its own gives way to another of the same name. */
+const isBlank = (nodes: readonly TemplateNode[]) =>
+  nodes.every((node) => node.kind === "text" && node.text.trim() === "");
+
+class TemplateParser {
+  readonly #tokens: readonly Token[];
+  readonly #templates = new Map<string, readonly TemplateNode[]>();
+  #at = 0;
+  /** How many ranges are around, and how many blocks of any kind. */
+  #ranges = 0;
+  #depth = 0;
+
+  constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
   }
 
-  all(): TemplateNode[] {
+  all(): TemplateSet {
     const { nodes, end } = this.#nodes();
     if (end !== undefined) throw templateError(`unexpected {{${end}}}`);
-    return nodes;
+    this.#add("", nodes);
+    return this.#templates;
+  }
+
+  #add(name: string, nodes: readonly TemplateNode[]): void {
+    const before = this.#templates.get(name);
+    if (before === undefined || isBlank(before)) this.#templates.set(name, nodes);
+    else if (!isBlank(nodes))
+      throw templateError(`template: multiple definition of template ${JSON.stringify(name)}`);
   }
 
   /** Nodes up to {{end}} or {{else …}}, which is returned. */
@@ -198,36 +176,94 @@ class TemplateParser {
       else {
         const [, keyword = "", rest = ""] = /^(\w+)\b\s*([\s\S]*)$/.exec(text) ?? [];
         if (keyword === "end" || keyword === "else") return { nodes, end: text };
-        if (keyword === "if" || keyword === "with" || keyword === "range")
-          nodes.push(this.#block(keyword, rest));
-        else if (keyword === "break" || keyword === "continue") {
-          if (this.#ranges === 0) throw templateError(`{{${keyword}}} outside {{range}}`);
-          nodes.push({ kind: keyword });
-        } else if (["template", "define", "block"].includes(keyword))
-          throw new BockerError("unsupported", `{{${keyword}}} in --format is not supported yet by bocker`);
-        else nodes.push({ kind: "print", pipeline: new PipelineParser(words(text)).all() });
+        if (keyword === "define" && this.#depth === 0) this.#define(rest);
+        else nodes.push(this.#action(keyword, rest) ?? { kind: "print", pipeline: commandOf(text) });
       }
     }
     return { nodes, end: undefined };
   }
 
-  #block(kind: "if" | "with" | "range", condition: string): TemplateNode {
-    const pipeline = new PipelineParser(words(condition)).all();
-    if (kind === "range") this.#ranges++;
-    const { nodes: body, end } = this.#nodes();
-    if (kind === "range") this.#ranges--;
+  /** undefined where it begins with no keyword. */
+  #action(keyword: string, rest: string): TemplateNode | undefined {
+    switch (keyword) {
+      case "if":
+      case "with":
+      case "range":
+        return this.#nested(() => this.#block(keyword, rest));
+      case "break":
+      case "continue":
+        if (this.#ranges === 0) throw templateError(`{{${keyword}}} outside {{range}}`);
+        return { kind: keyword };
+      case "template": {
+        const { name, words } = templateName(rest, "template clause");
+        const pipeline = words.length === 0 ? undefined : new PipelineParser(words, "template clause").all();
+        return { kind: keyword, name, pipeline };
+      }
+      case "block": {
+        const { name, words } = templateName(rest, "block clause");
+        const pipeline = new PipelineParser(words, "block clause").all();
+        this.#definition(name, "block clause");
+        return { kind: "template", name, pipeline };
+      }
+      case "define":
+        throw templateError("unexpected <define> in command");
+      default:
+        return undefined;
+    }
+  }
+
+  #define(rest: string): void {
+    const { name, words } = templateName(rest, "define clause");
+    if (words.length > 0) throw templateError(`unexpected ${JSON.stringify(words[0])} in define clause`);
+    this.#definition(name, "define clause");
+  }
+
+  /** The body of a template with a name: what is around it is not around it when it is used. */
+  #definition(name: string, context: string): void {
+    const ranges = this.#ranges;
+    this.#ranges = 0;
+    const { nodes, end } = this.#nested(() => this.#body());
+    this.#ranges = ranges;
+    if (end !== "end") throw templateError(`unexpected {{${end}}} in ${context}`);
+    this.#add(name, nodes);
+  }
+
+  #nested<T>(read: () => T): T {
+    if (++this.#depth > NESTING_MAX) throw templateError("max block depth exceeded");
+    const result = read();
+    this.#depth--;
+    return result;
+  }
+
+  #body(): { nodes: TemplateNode[]; end: string } {
+    const { nodes, end } = this.#nodes();
     if (end === undefined) throw templateError("unexpected EOF");
+    return { nodes, end };
+  }
+
+  #block(kind: "if" | "with" | "range", condition: string): TemplateNode {
+    const pipeline = new PipelineParser(wordsOf(condition), kind).all();
+    if (kind === "range") this.#ranges++;
+    const { nodes: body, end } = this.#body();
+    if (kind === "range") this.#ranges--;
     if (end === "end") return { kind, pipeline, body, otherwise: [] };
     const chained = /^else\s+(if|with)\s+([\s\S]+)$/.exec(end);
     if (chained !== null)
-      return { kind, pipeline, body, otherwise: [this.#block(chained[1] as "if" | "with", chained[2]!)] };
-    const { nodes: otherwise, end: last } = this.#nodes();
+      return {
+        kind,
+        pipeline,
+        body,
+        otherwise: [this.#nested(() => this.#block(chained[1] as "if" | "with", chained[2]!))],
+      };
+    const { nodes: otherwise, end: last } = this.#body();
     if (last !== "end") throw templateError("unexpected EOF");
     return { kind, pipeline, body, otherwise };
   }
 }
 
+const commandOf = (text: string): Pipeline => new PipelineParser(wordsOf(text), "command").all();
+
 /** Throws BockerError "invalid" with Go's words. */
-export function parseTemplate(source: string): TemplateNode[] {
-  return new TemplateParser(split(source)).all();
+export function parseTemplate(source: string): TemplateSet {
+  return new TemplateParser(tokensOf(source)).all();
 }

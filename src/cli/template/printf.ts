@@ -1,26 +1,17 @@
 /** Go's fmt.Sprintf for the values that templates have. */
 import { goText } from "./go-text.ts";
-import { isNil, NIL_MAP } from "./zero.ts";
+import { floatText, typeName, WholeFloat } from "./kind.ts";
+import { NIL_MAP } from "./zero.ts";
 
 /** Go refuses wider fields; and no number has more digits than JavaScript prints. */
 export const WIDTH_MAX = 1_000_000;
 const DIGITS_MAX = 100;
 
-/** The value's type, as %T and what is wrong with a verb say it. */
-function typeOf(value: unknown): string {
-  if (typeof value === "string") return "string";
-  if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float64";
-  if (value === null || value === undefined || isNil(value)) return "<nil>";
-  if (Array.isArray(value)) return "[]interface {}";
-  return "map[string]interface {}";
-}
-
 const valueText = (value: unknown) => (value === null || value === undefined ? "<nil>" : goText(value));
 
 function wrong(verb: string, value: unknown): string {
   if (value === null || value === undefined) return `%!${verb}(<nil>)`;
-  return `%!${verb}(${typeOf(value)}=${valueText(value)})`;
+  return `%!${verb}(${typeName(value)}=${valueText(value)})`;
 }
 
 const hexOf = (text: string) => Buffer.from(text).toString("hex");
@@ -35,7 +26,7 @@ function verbText(
   const signed = (text: string) => (text.startsWith("-") ? text : `${flags.includes("+") ? "+" : ""}${text}`);
   if (verb === "v")
     return flags.includes("#") && typeof value === "string" ? JSON.stringify(value) : valueText(value);
-  if (verb === "T") return typeOf(value);
+  if (verb === "T") return typeName(value);
   // A verb for what a list holds is for the list.
   if (Array.isArray(value)) {
     const items = value.map((item) => verbText(verb, item, flags, precision) ?? wrong(verb, item));
@@ -50,12 +41,13 @@ function verbText(
     if (verb === "x" || verb === "X") return verb === "x" ? hexOf(text) : hexOf(text).toUpperCase();
     return undefined;
   }
-  if (typeof value !== "number") return undefined;
-  if (!Number.isInteger(value)) {
-    if (verb === "f") return signed(value.toFixed(precision ?? 6));
-    if (verb === "e") return signed(value.toExponential(precision ?? 6).replace(/e([+-])(\d)$/, "e$10$2"));
-    return verb === "g" ? signed(String(value)) : undefined;
+  if (typeName(value) === "float64") {
+    const number = Number(value);
+    if (verb === "f") return signed(number.toFixed(precision ?? 6));
+    if (verb === "e") return signed(number.toExponential(precision ?? 6).replace(/e([+-])(\d)$/, "e$10$2"));
+    return verb === "g" ? signed(floatText(number)) : undefined;
   }
+  if (typeof value !== "number") return undefined;
   const bases: Record<string, number> = { b: 2, o: 8, d: 10, x: 16, X: 16 };
   if (Object.hasOwn(bases, verb)) {
     const digits = signed(value.toString(bases[verb]));
@@ -68,6 +60,8 @@ function verbText(
   if (verb === "c" && isRune) return String.fromCodePoint(value);
   return verb === "q" && isRune ? `'${String.fromCodePoint(value)}'` : undefined;
 }
+
+const isNumber = (value: unknown) => typeof value === "number" || value instanceof WholeFloat;
 
 function padded(text: string, flags: string, width: number, isNumber: boolean): string {
   if (flags.includes("-")) return text.padEnd(width);
@@ -91,10 +85,10 @@ export function printf(format: unknown, ...values: unknown[]): string {
       const shown = verbText(verb, value, flags, precision) ?? wrong(verb, value);
       if (isBad) return `%!(BADPREC)${shown}`;
       if (Number(width) > WIDTH_MAX) return `%!(BADWIDTH)${shown}`;
-      return padded(shown, flags, Number(width), typeof value === "number");
+      return padded(shown, flags, Number(width), isNumber(value));
     },
   );
   if (next >= values.length) return text;
-  const extra = values.slice(next).map((value) => `${typeOf(value)}=${valueText(value)}`);
+  const extra = values.slice(next).map((value) => `${typeName(value)}=${valueText(value)}`);
   return `${text}%!(EXTRA ${extra.join(", ")})`;
 }

@@ -1,7 +1,16 @@
 /** Go's text/template: a tree and data to text. */
-import { checkArguments, executionError, FUNCTIONS } from "./functions.ts";
+import { executionError } from "./errors.ts";
+import { checkArguments, FUNCTIONS } from "./functions.ts";
 import { goText, isTrue } from "./go-text.ts";
-import { type Block, type Pipeline, parseTemplate, type TemplateNode, type Term } from "./parse.ts";
+import { kindOf } from "./kind.ts";
+import {
+  type Block,
+  type Pipeline,
+  parseTemplate,
+  type TemplateNode,
+  type TemplateSet,
+  type Term,
+} from "./parse.ts";
 import { NIL_POINTER } from "./zero.ts";
 
 /** What a variable holds; an assignment further in changes it for all. */
@@ -10,11 +19,17 @@ interface Variable {
 }
 
 interface Scope {
+  templates: TemplateSet;
+  /** How many templates by name, and blocks, are around. */
+  depth: number;
   dot: unknown;
   variables: ReadonlyMap<string, Variable>;
   /** Of the innermost range: how its round is to end early. */
   round: { end?: "break" | "continue" };
 }
+
+/** Go has 100000 of them; JavaScript's stack does not. */
+const DEPTH_MAX = 5000;
 
 /** A range over a number has at most so many rounds. */
 const ROUNDS_MAX = 1_000_000;
@@ -64,12 +79,21 @@ function called(value: unknown, values: unknown[]): unknown {
   return value(...values);
 }
 
+/** Whether a value of `and` or `or` is the result, whatever follows. */
+const isDecided = (name: string, value: unknown) =>
+  (name === "and" && !isTrue(value)) || (name === "or" && isTrue(value));
+
 function pipelineValue(pipeline: Pipeline, scope: Scope): { value: unknown } {
   let value: unknown;
   pipeline.commands.forEach((command, position) => {
     const [first, ...rest] = command as [Term, ...Term[]];
-    const values = rest.map((term) => called(termValue(term, scope), []));
-    if (position > 0) values.push(value);
+    const values: unknown[] = [];
+    for (const term of rest) {
+      values.push(called(termValue(term, scope), []));
+      // What `and` and `or` need not know is not asked for: it may be an error.
+      if (first.kind === "function" && isDecided(first.name, values.at(-1))) break;
+    }
+    if (position > 0 && values.length === rest.length) values.push(value);
     value = first.kind === "function" ? call(first.name, values) : called(termValue(first, scope), values);
   });
   return { value };
@@ -98,7 +122,7 @@ function entriesOf(value: unknown): [unknown, unknown][] {
   if (typeof value === "number" && Number.isInteger(value) && value <= ROUNDS_MAX)
     return Array.from({ length: Math.max(0, value) }, (_, at) => [at, at]);
   if (value === null || value === undefined || value === NIL_POINTER) return [];
-  if (typeof value !== "object") throw executionError(`<range>: range can't iterate over ${goText(value)}`);
+  if (kindOf(value) !== "map") throw executionError(`<range>: range can't iterate over ${goText(value)}`);
   return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
@@ -109,6 +133,7 @@ function range(node: Block, scope: Scope): string {
   for (const [key, item] of entries) {
     const round: Scope["round"] = {};
     text += renderNodes(node.body, {
+      ...scope,
       dot: item,
       variables: withVariables(scope, node.pipeline, [key, item]),
       round,
@@ -118,7 +143,17 @@ function range(node: Block, scope: Scope): string {
   return text;
 }
 
-function renderNode(node: Exclude<TemplateNode, { kind: "print" }>, scope: Scope): string {
+/** A template by its name, which sees nothing but what it is given. */
+function renderTemplate(name: string, dot: unknown, { templates, depth }: Scope): string {
+  const nodes = templates.get(name);
+  const at = `<{{template ${JSON.stringify(name)}}}>`;
+  if (nodes === undefined) throw executionError(`${at}: template ${JSON.stringify(name)} not defined`);
+  if (depth > DEPTH_MAX) throw executionError(`${at}: exceeded maximum template depth (${DEPTH_MAX})`);
+  const variables = new Map([["$", { value: dot }]]);
+  return renderNodes(nodes, { templates, depth, dot, variables, round: {} });
+}
+
+function renderNode(node: Exclude<TemplateNode, { kind: "print" | "template" }>, scope: Scope): string {
   if (node.kind === "text") return node.text;
   if (node.kind === "break" || node.kind === "continue") {
     scope.round.end = node.kind;
@@ -131,15 +166,19 @@ function renderNode(node: Exclude<TemplateNode, { kind: "print" }>, scope: Scope
   return renderNodes(node.body, { ...scope, dot: node.kind === "with" ? value : scope.dot, variables });
 }
 
-function renderNodes(nodes: TemplateNode[], scope: Scope): string {
-  let current = scope;
+function renderNodes(nodes: readonly TemplateNode[], scope: Scope): string {
+  let current = { ...scope, depth: scope.depth + 1 };
   let text = "";
   for (const node of nodes) {
-    if (node.kind !== "print") text += renderNode(node, current);
+    if (node.kind !== "print" && node.kind !== "template") text += renderNode(node, current);
     else {
-      const { value } = pipelineValue(node.pipeline, current);
-      if (node.pipeline.variables.length === 0) text += goText(value);
-      else current = { ...current, variables: withVariables(current, node.pipeline, [value]) };
+      const { pipeline } = node;
+      const value = pipeline === undefined ? undefined : pipelineValue(pipeline, current).value;
+      // What an action declares, a {{template}}'s too, is there for those behind it.
+      const isDeclaration = pipeline !== undefined && pipeline.variables.length > 0;
+      if (isDeclaration) current = { ...current, variables: withVariables(current, pipeline, [value]) };
+      if (node.kind === "template") text += renderTemplate(node.name, value, current);
+      else if (!isDeclaration) text += goText(value);
     }
     if (scope.round.end !== undefined) break;
   }
@@ -148,6 +187,10 @@ function renderNodes(nodes: TemplateNode[], scope: Scope): string {
 
 /** A template, ready to be given data any number of times. Throws "invalid" with Go's words. */
 export function compileTemplate(source: string): (data: unknown) => string {
-  const nodes = parseTemplate(source);
-  return (data) => renderNodes(nodes, { dot: data, variables: new Map([["$", { value: data }]]), round: {} });
+  const templates = parseTemplate(source);
+  const nodes = templates.get("")!;
+  return (data) => {
+    const variables = new Map([["$", { value: data }]]);
+    return renderNodes(nodes, { templates, depth: 0, dot: data, variables, round: {} });
+  };
 }

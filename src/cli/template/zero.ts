@@ -1,4 +1,4 @@
-/** What a Go struct has and JSON leaves out: zero values, which templates may ask for. */
+/** What a Go struct has and JSON leaves out or calls otherwise: zero values and names that templates may ask for. */
 
 /** Nil lists and maps are empty ones, but null in JSON; maps have no prototype (render.ts). */
 export const NIL_SLICE: readonly unknown[] = Object.freeze([]);
@@ -12,6 +12,26 @@ class NilPointer {
 }
 export const NIL_POINTER = new NilPointer();
 
+/** A field that Go calls otherwise than JSON: templates may say either, `json` says its own. */
+class SameAs {
+  readonly field: string;
+
+  constructor(field: string) {
+    this.field = field;
+  }
+}
+export const sameAs = (field: string): object => new SameAs(field);
+
+/** A nil pointer, unless the document has the struct that it leads to. */
+class PointerTo {
+  readonly zeros: Zeros;
+
+  constructor(zeros: Zeros) {
+    this.zeros = zeros;
+  }
+}
+export const pointerTo = (zeros: Zeros): object => new PointerTo(zeros);
+
 const NILS = new Set<unknown>([NIL_SLICE, NIL_MAP, NIL_POINTER]);
 export const isNil = (value: unknown): boolean => NILS.has(value);
 
@@ -20,7 +40,8 @@ export interface Zeros {
   readonly [field: string]: string | number | boolean | object;
 }
 
-const isStruct = (zero: Zeros[string]): zero is Zeros => typeof zero === "object" && !isNil(zero);
+const isStruct = (zero: Zeros[string]): zero is Zeros =>
+  typeof zero === "object" && !isNil(zero) && !(zero instanceof SameAs) && !(zero instanceof PointerTo);
 
 /**
  * A document as the struct that it is: with what it leaves out, which `json` leaves out, too, and with maps that may be asked for any
@@ -30,10 +51,12 @@ export function withZeros(document: object, zeros: Zeros): Record<string, unknow
   const whole: Record<string, unknown> = { ...document };
   for (const [name, zero] of Object.entries(zeros)) {
     const value = whole[name];
-    if (value === undefined || value === null) {
-      const filled = isStruct(zero) ? withZeros({}, zero) : zero;
+    if (zero instanceof SameAs) Object.defineProperty(whole, name, { value: whole[zero.field] });
+    else if (value === undefined || value === null) {
+      const filled = isStruct(zero) ? withZeros({}, zero) : zero instanceof PointerTo ? NIL_POINTER : zero;
       Object.defineProperty(whole, name, { value: filled, enumerable: value === null });
-    } else if (isStruct(zero)) whole[name] = withZeros(value, zero);
+    } else if (zero instanceof PointerTo) whole[name] = withZeros(value, zero.zeros);
+    else if (isStruct(zero)) whole[name] = withZeros(value, zero);
     else if (zero === NIL_MAP) whole[name] = Object.assign(Object.create(null), value);
   }
   return whole;

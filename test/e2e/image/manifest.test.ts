@@ -61,6 +61,27 @@ test("a list is made of what the registry has, corrected, pushed, and pulled by 
     variant: "v8",
     "os.version": "6.1",
   });
+  // What Docker does not know is refused, and changes nothing; an empty value is none.
+  for (const [flags, platform] of [
+    [["--os", "x", "--arch", "y"], "x/y"],
+    [["--arch", "x86_64"], "linux/x86_64"],
+    [["--os", "plan9"], "plan9/arm64"],
+    [["--os", "constructor"], "constructor/arm64"],
+  ] as [string[], string][])
+    expect(refused("manifest", "annotate", ...flags, LIST, images[1]!)).toContain(
+      `manifest entry for image has unsupported os/arch combination: ${platform}`,
+    );
+  sandbox.ok(["manifest", "annotate", "--os", "", "--arch", "", "--variant", "", LIST, images[1]!]);
+  expect(shown().manifests[1].platform).toMatchObject({ architecture: "arm64", os: "linux", variant: "v8" });
+  for (const features of [["a"], ["b,a", "c"]])
+    sandbox.ok([
+      "manifest",
+      "annotate",
+      ...features.flatMap((feature) => ["--os-features", feature]),
+      LIST,
+      images[0]!,
+    ]);
+  expect(shown().manifests[0].platform["os.features"]).toEqual(["a", "b", "c"]);
   expect(JSON.parse(sandbox.ok(["manifest", "inspect", LIST, images[0]!]))).toHaveProperty("layers");
   const digest = sandbox.ok(["manifest", "push", "--purge", LIST]);
   expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);

@@ -127,4 +127,20 @@ test("system df: what there is, what is in use, what could come back", () => {
   expect(verbose).toMatch(/\nmine +latest +[0-9a-f]{12} .* 1kB +0B +1kB +0\n/);
   expect(verbose).toMatch(/\nused +latest +[0-9a-f]{12} .* 3kB +0B +3kB +1\n/);
   expect(verbose).toMatch(/\nnamed +1 +8B/);
+  const shown = (format: string) => sandbox.ok(["system", "df", "-v", "--format", format]);
+  const { Images, Containers, Volumes, BuildCache } = JSON.parse(shown("json"));
+  const used = { Repository: "used", Tag: "latest", Size: "3kB", SharedSize: "0B", Containers: "1" };
+  expect(Images).toContainEqual(expect.objectContaining({ ...used, UniqueSize: "3kB" }));
+  expect(Containers).toContainEqual(
+    expect.objectContaining({ ID: expect.stringMatching(/^[0-9a-f]{64}$/), Names: "ended", Size: "8B" }),
+  );
+  expect(Volumes).toContainEqual(expect.objectContaining({ Name: "named", Links: "1", Size: "8B" }));
+  expect(BuildCache).toEqual([]);
+  sandbox.ok(["tag", "used", "again"]);
+  expect(shown("{{range .Images}}{{.Size}};{{end}}{{len .Volumes}}").split(";")).toHaveLength(4);
+  expect(shown(`{{range .Volumes}}{{.Name}}\\t{{.Label "x"}}{{.Size}}\\n{{end}}`).split("\n").sort()).toEqual(
+    ["free\t0B", "named\t8B"],
+  );
+  expect(shown("table {{range .Containers}}{{len .ID}} {{end}}")).toBe("12 12 ");
+  expect(sandbox.bocker(["system", "df", "-v", "--format", "{{.Nope}}"]).code).toBe(1);
 });

@@ -52,6 +52,42 @@ test("containers and volumes, too", () => {
   );
 });
 
+test("version and info: by Go's names and by JSON's", () => {
+  const version = (format: string) => formatted(format, "version");
+  const api = version("{{.Client.APIVersion}}");
+  expect(api).toMatch(/^1\.\d+$/);
+  const names =
+    "{{.Client.ApiVersion}} {{.Client.DefaultAPIVersion}} {{.Server.APIVersion}} {{.Server.ApiVersion}}";
+  expect(version(names)).toBe(Array(4).fill(api).join(" "));
+  expect(version("{{.Client.Platform}} {{.Client.GitCommit}}|{{.Client.Context}}")).toBe("<nil> |default");
+  expect(version("{{(index .Server.Components 0).Name}} {{.Server.Experimental}}")).toBe("Engine false");
+  expect(Object.keys(JSON.parse(version("json")).Client)).not.toContain("APIVersion");
+  const info = (format: string) => formatted(format, "info");
+  expect(info("{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Nodes}}")).toBe(
+    "inactive false 0",
+  );
+  expect(
+    info("{{.ClientInfo.Debug}} {{.ClientInfo.Context}} {{.ClientInfo.Plugins}}{{.ClientInfo.Warnings}}"),
+  ).toBe("false default [][]");
+  expect(info("{{.CPUCfsQuota}} {{.SwapLimit}} {{.HTTPProxy}}|{{len .Warnings}}")).toMatch(
+    /^(true|false) false \|0$/,
+  );
+  expect(JSON.parse(info("{{json .Swarm}}"))).toEqual(JSON.parse(info("json")).Swarm);
+  expect(JSON.parse(info("{{json .ClientInfo}}"))).toEqual(JSON.parse(info("json")).ClientInfo);
+  expect(JSON.parse(info("json"))).toMatchObject({ Swarm: { RemoteManagers: null }, Warnings: null });
+  const inspected = formatted("{{.ID}} {{.Id}} {{.HostConfig.NanoCPUs}}", "inspect", "plain").split(" ");
+  expect(inspected).toEqual([inspected[1]!, expect.stringMatching(/^[0-9a-f]{64}$/), "0"]);
+});
+
+test("commit --change: HEALTHCHECK and ONBUILD are in the image", () => {
+  const changes = ["HEALTHCHECK --interval=5m CMD true", "ONBUILD RUN a", "ONBUILD COPY . /b"];
+  sandbox.ok(["commit", ...changes.flatMap((change) => ["--change", change]), "plain", "watched"]);
+  const image = (format: string) => formatted(format, "image", "inspect", "watched");
+  expect(image("{{json .Config.Healthcheck}} {{.Config.Healthcheck.Retries}} {{.Config.OnBuild}}")).toBe(
+    '{"Test":["CMD-SHELL","true"],"Interval":300000000000} 0 [RUN a COPY . /b]',
+  );
+});
+
 test('{{.Label "key"}} of what is listed', () => {
   const ps = (format: string) => sandbox.ok(["ps", "-a", "--format", format]);
   expect(ps('{{.Names}}={{.Label "a"}}')).toBe("labelled=b\nplain=");

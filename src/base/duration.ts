@@ -1,0 +1,20 @@
+/** Durations as Go writes them: 1h30m, -1.5s, 100ms. */
+
+const UNITS: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** A Go duration such as 1h30m or -5s in milliseconds; undefined for other text. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+)$/.test(text)) return undefined;
+  let sum = 0;
+  for (const [, value, unit] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g))
+    sum += Number(value) * (UNITS[unit ?? ""] ?? 0);
+  return text.startsWith("-") ? -sum : sum;
+}
