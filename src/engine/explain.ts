@@ -114,7 +114,7 @@ export async function explainRun(
   const record = newRecord(engine, request);
   const files = containerPaths(paths, record.id);
   // Before there is an address, as in the run.
-  const start = new FreshStart(engine, record, untouchedLayers(record), options);
+  const start = await FreshStart.decide(engine, record, untouchedLayers(record), options);
   const { network, steps } = await previewNetwork(engine, record);
   try {
     const rest = await start.rest(network);

@@ -33,7 +33,8 @@ import { seccompProgram } from "./seccomp.ts";
 import type { Rest, StartOptions, StartSource } from "./start-source.ts";
 import type { CgroupStep, FileStep, WriteStep } from "./steps.ts";
 
-function storageOf(engine: Engine, record: ContainerRecord, disposable: boolean): Operation[] {
+async function storageOf(engine: Engine, record: ContainerRecord, disposable: boolean): Promise<Operation[]> {
+  const { mountPoint } = engine.paths;
   const mount =
     record.host.rootfs !== undefined
       ? ({
@@ -41,8 +42,8 @@ function storageOf(engine: Engine, record: ContainerRecord, disposable: boolean)
           source: record.host.rootfs,
           why: "--rootfs: the directory itself is the root, and what the container changes stays",
         } as const)
-      : engine.driver.rootMount({ ...containerRoot(engine.paths, record), disposable });
-  return rootOperations(mount, engine.paths.mountPoint);
+      : await engine.driver.rootMount({ ...containerRoot(engine.paths, record), mountPoint, disposable });
+  return rootOperations(mount, mountPoint);
 }
 
 /** Layers for reading single files of a container that has written nothing yet. */
@@ -171,7 +172,23 @@ export class FreshStart implements StartSource {
    * @param layers where single files of the root are read from, the topmost first
    * @throws BockerError "invalid" for settings with which it could never start
    */
-  constructor(engine: Engine, record: ContainerRecord, layers: string[], options: StartOptions) {
+  static async decide(
+    engine: Engine,
+    record: ContainerRecord,
+    layers: string[],
+    options: StartOptions,
+  ): Promise<FreshStart> {
+    const storage = await storageOf(engine, record, options.disposable);
+    return new FreshStart(engine, record, layers, options, storage);
+  }
+
+  private constructor(
+    engine: Engine,
+    record: ContainerRecord,
+    layers: string[],
+    options: StartOptions,
+    storage: Operation[],
+  ) {
     const { facts } = this;
     this.#engine = engine;
     this.#record = record;
@@ -194,7 +211,6 @@ export class FreshStart implements StartSource {
       ...sourcesOf(record, spec, etc, facts),
       kcore: facts.exists("/proc/kcore"),
     };
-    const storage = storageOf(engine, record, options.disposable);
     this.operations = compileBeginning({ ...this.#root, storage });
     this.monitor = monitorOf(engine, record, plan.oomPath, options);
   }

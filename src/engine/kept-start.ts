@@ -138,7 +138,8 @@ class KeptStart implements StartSource {
   async plan(network: NetworkPlan): Promise<Plan> {
     const { FreshStart, untouchedLayers } = await import("./fresh-start.ts");
     const layers = untouchedLayers(this.#record);
-    return new FreshStart(this.#engine, this.#record, layers, this.#options).plan(network);
+    const fresh = await FreshStart.decide(this.#engine, this.#record, layers, this.#options);
+    return fresh.plan(network);
   }
 }
 

@@ -31,7 +31,7 @@ async function tryNetwork(engine: Engine, record: ContainerRecord): Promise<Plan
 /** A start of a container that has written nothing yet. */
 async function freshStart(engine: Engine, record: ContainerRecord, options: StartOptions) {
   const { FreshStart, untouchedLayers } = await import("./fresh-start.ts");
-  return new FreshStart(engine, record, untouchedLayers(record), options);
+  return FreshStart.decide(engine, record, untouchedLayers(record), options);
 }
 
 /**

@@ -41,8 +41,8 @@ export async function startContainer(
     engine.transaction(() => engine.containers.update(record), { passing: true });
     makeDirectories(files.run, 0o700);
     const layers = rootLayers(engine, record);
-    const decide = () => new FreshStart(engine, record, layers, options);
-    const decided = decide();
+    const decide = () => FreshStart.decide(engine, record, layers, options);
+    const decided = await decide();
     removeFile(files.exit);
     writeFile(files.started, "");
     if (streams !== undefined) recordContainerEvents(engine, record, "attach");
@@ -51,7 +51,7 @@ export async function startContainer(
     try {
       const fds = [held.fd, ...network.joined];
       const begin = (source: FreshStart) => beginStart(record, source, streams, options, fds);
-      return await completeStart(begin(decided), () => begin(decide()), network, options);
+      return await completeStart(begin(decided), async () => begin(await decide()), network, options);
     } catch (error) {
       const { undoStart } = await import("./undo-start.ts");
       undoStart(record, error);

@@ -11,20 +11,27 @@
  * same filesystem. Removing is the same for all: a rename into the trash, whose contents are deleted then.
  */
 
+/** A mount that is made anew: fsopen, fsconfig for each option in order, fsmount. */
+export interface NewMount {
+  type: string;
+  options: [key: string, value: string][];
+}
+
 /** A container's root as a mount that has yet to be made, in the container's own mount namespace. */
 export type RootMount =
-  | {
-      /** fsopen, fsconfig for each option in order, fsmount */
+  | (NewMount & {
       kind: "fsmount";
-      type: string;
-      options: [key: string, value: string][];
-    }
+      /** Made first, one over the other where the root will be, for it to find the last of them there. */
+      below: NewMount[];
+    })
   | {
       /** mount(2), with paths in `data` relative to `directory` */
       kind: "mount";
       type: string;
       directory: string;
       data: string;
+      /** As above. */
+      below: NewMount[];
     }
   | {
       /** A directory of the host, used as it is */
@@ -43,6 +50,8 @@ export interface ContainerRoot {
 }
 
 export interface RootRequest extends ContainerRoot {
+  /** The directory that the root is attached at. */
+  mountPoint: string;
   /** Nothing of it outlives the container, so nothing needs to reach the disk. */
   disposable: boolean;
 }
@@ -106,7 +115,7 @@ export interface StorageDriver {
   /** Carries out a preparation of the kind "clone". */
   clone(preparation: Extract<RootPreparation, { kind: "clone" }>): void;
   /** How the container's root is mounted. Throws "unsupported" for more layers than the kernel takes. */
-  rootMount(request: RootRequest): RootMount;
+  rootMount(request: RootRequest): Promise<RootMount>;
   changes(root: ContainerRoot): RootChanges;
   /**
    * Makes a container's files, `to`, a copy of another's, `from`, to which nobody writes meanwhile. The directory above `to` is

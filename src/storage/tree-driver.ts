@@ -19,7 +19,7 @@ import type {
 } from "./driver.ts";
 import { LayerDirectories } from "./layer-directories.ts";
 import { cannotLimit } from "./limits.ts";
-import { checkDepth, escaped, overlayDirectories, overlayMount } from "./overlay/mount.ts";
+import { overlayDirectories } from "./overlay/layout.ts";
 
 const HOST_ROOT = "/";
 
@@ -92,8 +92,9 @@ export abstract class TreeDriver extends LayerDirectories implements StorageDriv
     if (limit !== undefined) this.limitTree(path, limit);
   }
 
-  rootMount(request: RootRequest): RootMount {
-    if (isOnHost(request)) return overlayMount(request, kernelRelease(), this.root, escaped);
+  async rootMount(request: RootRequest): Promise<RootMount> {
+    const { checkDepth, overlayMount } = await import("./overlay/mount.ts");
+    if (isOnHost(request)) return overlayMount(request, kernelRelease(), this.root);
     checkDepth(request.lowers.length);
     return { kind: "bind", source: request.upper, why: "the container's own copy of its image" };
   }

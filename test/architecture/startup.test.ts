@@ -35,11 +35,11 @@ const ENGINE = ["wiring.ts", "storage/overlay/driver.ts"];
 
 const BUDGET: [command: string, entries: string[], modules: number, kilobytes: number, builtin: string[]][] =
   [
-    ["--version", ["main.ts"], 24, 86, []],
-    ["version", ["main.ts", "cli/version.ts"], 27, 91, []],
-    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 92, 323, ["bun:sqlite"]],
-    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 311, ["bun:sqlite"]],
-    ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 51, 172, ["bun:sqlite"]],
+    ["--version", ["main.ts"], 22, 86, []],
+    ["version", ["main.ts", "cli/version.ts"], 26, 90, []],
+    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 320, ["bun:sqlite"]],
+    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 308, ["bun:sqlite"]],
+    ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 49, 169, ["bun:sqlite"]],
   ];
 
 test.each(BUDGET)("%s loads little", (_, entries, modules, kilobytes, builtin) => {

@@ -35,6 +35,12 @@ echo "code $?"
 section host-image
 bocker run --rm --network none host sh -c 'echo from the host image; ls -l /proc/1/exe' | sed 's/.* -> //'
 
+section upon-host
+bocker run --name above --network none host sh -c 'echo upon the host > /upon'
+bocker commit above upon > /dev/null
+bocker rm above > /dev/null
+bocker run --rm --network none upon sh -c 'cat /upon; readlink -f /proc/self/exe'
+
 section server
 bocker run -d --name server -p 8080:80 -m 32m --memory-swap 48m --cpus 0.5 --cpu-shares 512 --cpuset-cpus 1 --pids-limit 21 \
 	--device /dev/tty0:r busybox sh -c 'mkdir /w; echo hello from arm64 > /w/index.html; echo serving; httpd -f -p 80 -h /w' > /dev/null

@@ -46,7 +46,7 @@ describe.skipIf(parts === undefined)("on arm64", () => {
   beforeAll(async () => {
     directory = buildForArm64();
     sections = await runBusybox(parts!, "arm64.sh", arm64Files());
-  }, 300_000);
+  }, 700_000);
 
   test("the package for npm has a program, a launcher and an addon of arm64", () => {
     const EM_AARCH64 = 183;
@@ -73,6 +73,7 @@ describe.skipIf(parts === undefined)("on arm64", () => {
     expect(section("run")).toBe("out\ncode 42\nerror");
     expect(section("own-codes")).toBe("code 126\ncode 127\ncode 137");
     expect(section("host-image")).toBe("from the host image\n/bin/busybox");
+    expect(section("upon-host")).toBe("upon the host\n/bin/busybox");
   });
 
   test("limits can be read back from the kernel", () => {

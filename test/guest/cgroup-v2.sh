@@ -120,6 +120,12 @@ for layer in 1 2 3 4 5 6 7 8; do
 done
 bocker run --rm --network none deep8 sh -c 'cat /layer1 /layer8; mount | grep -c " / type overlay"'
 
+section upon-host
+bocker run --name above --network none host sh -c 'echo upon the host > /upon'
+bocker commit above upon > /dev/null
+bocker rm above > /dev/null
+bocker run --rm --network none upon sh -c 'cat /upon; readlink -f /proc/self/exe'
+
 section bridge
 bocker run -d --name server -p 8080:80 host sh -c 'mkdir -p /tmp/w; echo hello from v2 > /tmp/w/index.html; httpd -f -p 80 -h /tmp/w' > /dev/null
 sleep 1

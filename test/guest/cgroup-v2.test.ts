@@ -11,7 +11,7 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
   const section = (name: string) => sections.get(name) ?? "";
   beforeAll(async () => {
     sections = await runBusybox(ownParts(kernel!), "cgroup-v2.sh");
-  }, 300_000);
+  }, 700_000);
 
   test("containers run", () => {
     expect(section("kernel")).toContain("memory");
@@ -98,6 +98,7 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
 
   test("layers are stacked by mount(2) where the kernel has no lowerdir+", () => {
     expect(section("many-layers")).toBe("1\n8\n1");
+    expect(section("upon-host")).toBe("upon the host\n/bin/busybox");
   });
 
   test("the bridge and a published port work", () => {

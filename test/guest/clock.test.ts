@@ -20,7 +20,7 @@ describe.skipIf(kernel === undefined)("F20: the clock jumps", () => {
   };
   beforeAll(async () => {
     sections = await runBusybox(ownParts(kernel!), "clock.sh");
-  }, 300_000);
+  }, 700_000);
 
   describe.each(["forward", "back"])("%s, by a year", (way) => {
     test("stop -t waits as long as it says, and then kills", () => {

@@ -73,7 +73,7 @@ export interface Machine {
 }
 
 const OUTPUT_MAX = 1 << 20;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 600_000;
 
 /** One that is switched on. */
 export class PoweredMachine {

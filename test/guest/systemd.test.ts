@@ -29,7 +29,7 @@ describe.skipIf("reason" in disk)("beside systemd", () => {
         machines.set(layout, await runSystemd(kernel!, path, "systemd.sh", LAYOUTS[layout]));
       }),
     );
-  }, 300_000);
+  }, 700_000);
 
   test("without a parent that holds them, systemd switches controllers off, and limits are gone", () => {
     expect(section("unified", "danger")).toEndWith("No such file or directory");

@@ -4,10 +4,15 @@ import { MS_PRIVATE } from "./mounts.ts";
 import { type Group, KIND_EXISTING, type Operation } from "./operation.ts";
 import { SLOT_HOST, SLOT_ROOT } from "./slots.ts";
 
+interface NewMount {
+  type: string;
+  options: [string, string][];
+}
+
 /** What this needs to know of a storage driver's answer (storage/driver.ts, RootMount). */
 export type RootMountRequest =
-  | { kind: "fsmount"; type: string; options: [string, string][] }
-  | { kind: "mount"; type: string; directory: string; data: string }
+  | (NewMount & { kind: "fsmount"; below: NewMount[] })
+  | { kind: "mount"; type: string; directory: string; data: string; below: NewMount[] }
   | { kind: "bind"; source: string; why: string };
 
 const AT_RECURSIVE = 0x8000;
@@ -63,10 +68,33 @@ function layerCount(options: [string, string][]): string {
   return count === 1 ? "a read-only layer" : `${count} read-only layers`;
 }
 
+/** The host's root as a layer that others may lie upon; see storage/overlay/mount.ts. */
+function belowOperations(mounts: NewMount[], mountPoint: string): Operation[] {
+  return mounts.flatMap(({ type, options }) => [
+    {
+      ...storage,
+      op: "fsmount",
+      what:
+        type === "overlay" ? "make an overlay of this machine's root and nothing above it" : `make a ${type}`,
+      why:
+        type === "overlay"
+          ? "the image's layers lie inside that root: the kernel stacks no layer upon one that contains it"
+          : "the nothing that goes above this machine's root in an overlay of its own",
+      slot: SLOT_ROOT,
+      type,
+      attributes: 0,
+      options: [["source", type], ...options],
+    },
+    ...attached(mountPoint),
+    { ...storage, op: "close", what: "close it", why: "the next one goes over it", slot: SLOT_ROOT },
+  ]);
+}
+
 /** Operations that leave the root attached at `mountPoint`, and open in SLOT_ROOT. */
 export function rootOperations(mount: RootMountRequest, mountPoint: string): Operation[] {
   if (mount.kind === "fsmount")
     return [
+      ...belowOperations(mount.below, mountPoint),
       {
         ...storage,
         op: "fsmount",
@@ -95,6 +123,7 @@ export function rootOperations(mount: RootMountRequest, mountPoint: string): Ope
       PRIVATE,
     ];
   return [
+    ...belowOperations(mount.below, mountPoint),
     {
       ...storage,
       op: "mount",

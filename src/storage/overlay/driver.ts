@@ -1,7 +1,7 @@
 /** The overlay driver: a directory for each layer, stacked by overlayfs (Documentation/filesystems/overlayfs.rst). */
 
 import { AT_FDCWD } from "../../os/constants.ts";
-import { readlinkat, symlinkat } from "../../os/files.ts";
+import { symlinkat } from "../../os/files.ts";
 import { exists, makeDirectories, makeDirectory, removeFile, setMode } from "../../os/host-files.ts";
 import { kernelRelease } from "../../os/machine.ts";
 import type {
@@ -14,9 +14,7 @@ import type {
 } from "../driver.ts";
 import { LayerDirectories } from "../layer-directories.ts";
 import { cannotLimit } from "../limits.ts";
-import { escaped, overlayDirectories, overlayMount } from "./mount.ts";
-
-const SHORT_NAME = 12;
+import { overlayDirectories, SHORT_NAME } from "./layout.ts";
 
 export class OverlayDriver extends LayerDirectories implements StorageDriver {
   readonly name = "overlay";
@@ -42,7 +40,7 @@ export class OverlayDriver extends LayerDirectories implements StorageDriver {
 
   /**
    * Layers have short second names in l/, because mount(2) on kernels before 6.5 takes one page of options
-   * for all of them together. Twelve digits of the chain id; a collision would only cost the short name.
+   * for all of them together.
    */
   #linkShortName(chainId: string): void {
     const hex = chainId.slice("sha256:".length);
@@ -65,8 +63,9 @@ export class OverlayDriver extends LayerDirectories implements StorageDriver {
     throw new TypeError("an overlay is not cloned");
   }
 
-  rootMount(request: RootRequest): RootMount {
-    return overlayMount(request, this.#kernel(), this.root, (lower) => this.#shortName(lower));
+  async rootMount(request: RootRequest): Promise<RootMount> {
+    const { overlayMount } = await import("./mount.ts");
+    return overlayMount(request, this.#kernel(), this.root);
   }
 
   changes({ upper }: ContainerRoot): RootChanges {
@@ -90,16 +89,5 @@ export class OverlayDriver extends LayerDirectories implements StorageDriver {
 
   limitedDirectory(): void {
     throw cannotLimit(this.name);
-  }
-
-  /** A layer's directory, relative to the driver's root and with overlay's separators escaped. */
-  #shortName(lower: string): string {
-    const hex = lower.startsWith(`${this.root}/`)
-      ? lower.slice(this.root.length + 1).split("/")[0]
-      : undefined;
-    const short = hex === undefined ? undefined : `l/${hex.slice(0, SHORT_NAME)}`;
-    const linked =
-      short !== undefined && readlinkat(AT_FDCWD, `${this.root}/${short}`).toString() === `../${hex}/diff`;
-    return escaped(linked ? short : lower);
   }
 }
