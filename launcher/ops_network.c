@@ -69,17 +69,6 @@ static long talk(struct context *c, struct args *a)
 	return e;
 }
 
-/* Not before their ports lead to the container: a connection that came in here would never be answered. */
-static long listen_held(struct context *c)
-{
-	for (size_t i = 0; i < c->held_count; i++) {
-		long e = SYS(listen, c->held[i], 1);
-		if (e < 0 && e != -EOPNOTSUPP /* udp */)
-			return e;
-	}
-	return 0;
-}
-
 #define LINK_RUNNING 0x40 /* IFF_RUNNING: its operstate is up */
 #define LINK_WAIT_MS 1000
 
@@ -143,7 +132,6 @@ long op_network(struct context *c, int code, struct args *a)
 {
 	switch (code) {
 	case OP_NETLINK: return talk(c, a);
-	case OP_LISTEN: return listen_held(c);
 	case OP_AWAIT_LINK: return await_link(a);
 	default: return NOT_MINE;
 	}

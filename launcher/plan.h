@@ -69,7 +69,6 @@ enum op_code {
 	OP_SETDOMAINNAME = 43,
 	OP_BPF_DEVICE = 44,
 	OP_OPEN_NS = 45,
-	OP_LISTEN = 46,
 	OP_SUCCEED = 47,
 	OP_AWAIT_LINK = 48,
 	OP_EVENTS = 49,
@@ -156,7 +155,7 @@ struct __attribute__((packed)) failure {
 struct context {
 	struct plan *plan;
 	int slots[PLAN_SLOTS]; /* descriptors that operations make and use; -1: empty */
-	int held[HELD_MAX]; /* descriptors that came with the plan, but for the lock */
+	int held[HELD_MAX]; /* what came with the plan and stays open as long as the monitor is there, but for the lock */
 	size_t held_count;
 	int sync_read, sync_write; /* from the monitor to the container's init: SYNC_* bytes */
 	int signalled;		   /* how many SYNC_SIGNAL came and were not waited for */

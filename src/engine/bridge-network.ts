@@ -75,17 +75,6 @@ function portList(ports: PublishedPort[]): string {
     .join(", ");
 }
 
-/** What keeps other programs from the ports. */
-function listenOperation(published: PublishedPort[]): Operation {
-  return {
-    op: "listen",
-    phase: "host-after",
-    group: "network",
-    what: `listen on ${portList(published)}`,
-    why: "so that no other program of the host can; nobody gets here, and a connection from before would hang",
-  };
-}
-
 /** The operations that give a container `ip` on the bridge, and its ports. */
 export function bridgeOperations(bridge: Bridge, ip: string, published: PublishedPort[]): NetworkOperations {
   const attachment = planAttachment({ bridge, ip });
@@ -113,7 +102,6 @@ export function bridgeOperations(bridge: Bridge, ip: string, published: Publishe
             `publish ${portList(published)}`,
             "one element in a map of bocker's own table sends each port to the container",
           ),
-          listenOperation(published),
         ];
   const unpublish =
     ports.length === 0

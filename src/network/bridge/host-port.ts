@@ -14,6 +14,7 @@ import { parsePublished } from "./firewall.ts";
 import { TABLE } from "./table.ts";
 
 const SOL_SOCKET = 1;
+const SHUT_RD = 0;
 const SO_REUSEADDR = 2;
 const IPPROTO_SCTP = 132;
 const EACCES = 13;
@@ -29,8 +30,19 @@ export interface HeldPort {
 }
 
 /**
- * Tries to hold a port (0: any). Returns -errno when it cannot. TCP's socket does not listen yet: what connected to it
- * before the firewall sends the port's packets elsewhere would never be answered. The launcher makes it listen.
+ * What SO_REUSEADDR was needed for is done: nobody else may have the port with it, either. That is so once a socket has
+ * listened, and has the option no more (inet_csk_update_fastreuse, inet_bind_conflict). -errno where another one was faster.
+ */
+function keepForOneself(fd: number): number {
+  const result = native().listen(fd, 0);
+  if (result < 0) return result;
+  native().shutdown(fd, SHUT_RD);
+  return native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(0, 0, 0, 0));
+}
+
+/**
+ * Tries to hold a port (0: any). Returns -errno when it cannot. TCP's socket never listens: a connection whose first packet
+ * was on its way when the firewall began to send the port's packets elsewhere would be taken by it, and never answered.
  */
 function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | number {
   const type = (protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
@@ -43,11 +55,12 @@ function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | numb
   view.setUint16(2, port, false);
   address.set(parseIpv4(hostIp), 4);
   let result = native().bind(fd, address);
-  if (result === -EADDRINUSE && protocol !== "udp") {
+  if (result === -EADDRINUSE && protocol === "tcp") {
     // Old connections in TIME_WAIT are in nobody's way. Not at once: it would share the port with another
-    // container's socket that does not listen yet.
+    // container's socket.
     native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0));
     result = native().bind(fd, address);
+    if (result >= 0) result = keepForOneself(fd);
   }
   if (result >= 0) result = native().getsockname(fd, address);
   if (result < 0) {

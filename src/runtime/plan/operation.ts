@@ -92,7 +92,6 @@ export interface OperationFields {
   close_rest: Record<never, never>;
   exec: { argv: string[]; env: string[]; candidates: string[] };
   bpf_device: { slot: number; program: Uint8Array };
-  listen: Record<never, never>;
   succeed: Record<never, never>;
   await_link: { index: number };
   events: { path: string; limit: number; lines: string };
@@ -146,7 +145,6 @@ export const OPERATIONS: { [K in OperationName]: { code: number; fields: (keyof 
   setdomainname: { code: 43, fields: ["name"] },
   bpf_device: { code: 44, fields: ["slot", "program"] },
   open_ns: { code: 45, fields: ["slot", "name"] },
-  listen: { code: 46, fields: [] },
   succeed: { code: 47, fields: [] },
   await_link: { code: 48, fields: ["index"] },
   events: { code: 49, fields: ["path", "limit", "lines"] },

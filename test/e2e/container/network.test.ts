@@ -300,3 +300,72 @@ test("a client that tries from before the start on is refused or served, and nev
   // A SYN that nobody heard is sent again after a second.
   expect(retransmitted()).toBe(before);
 });
+
+/** Asks until it is answered; says when it was taken and not answered. */
+const PATIENT = `
+import socket, sys
+while True:
+    s = socket.socket(); s.settimeout(10)
+    try:
+        s.connect(("127.0.0.1", int(sys.argv[1]))); s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        if s.recv(100): break
+    except (ConnectionRefusedError, ConnectionResetError): pass
+    except TimeoutError: print("left waiting"); break
+`;
+
+test("nor one whose first packet is on its way when the port begins to lead to the container", () => {
+  // Thousands of other rules between bocker's and the socket that holds the port: a packet takes a millisecond.
+  const rules = Array.from(
+    { length: 4000 },
+    (_, at) => `ip daddr 127.0.0.1 tcp dport ${40_000 + at} counter`,
+  );
+  const slow = join(sandbox.directory, "slow.nft");
+  writeFileSync(
+    slow,
+    `table ip slow { chain out { type filter hook output priority 0;\n${rules.join("\n")}\n}\n}\n`,
+  );
+  expect(inside("nft", "-f", slow)).toMatchObject({ code: 0 });
+  const client = join(sandbox.directory, "client.py");
+  writeFileSync(client, PATIENT);
+  const attempt = `python3 ${client} 8601 & python3 ${client} 8601 & sleep 0.2; "$@" >&2; wait`;
+  try {
+    for (let round = 0; round < 12; round++) {
+      const words = ["run", "-d", "--name", "early", "-p", "8601:80", "busybox", "httpd", "-f", "-p", "80"];
+      expect([round, inside("sh", "-c", attempt, "sh", BINARY, ...words).stdout]).toEqual([round, ""]);
+      sandbox.ok(["rm", "-f", "early"]);
+    }
+  } finally {
+    inside("nft", "delete", "table", "ip", "slow");
+  }
+});
+
+const BIND = `
+import socket, sys
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+try: s.bind((sys.argv[1], int(sys.argv[2]))); s.listen(1); print("bound")
+except OSError as e: print(e.strerror)
+`;
+/** One connection, ended by the server: its port is in TIME_WAIT. */
+const ENDED = `
+import socket
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", 8602)); s.listen(1)
+c = socket.create_connection(("127.0.0.1", 8602)); p, _ = s.accept(); p.close(); c.recv(1); c.close()
+`;
+
+test("a published port is nobody else's, though nothing listens there; old connections are not in its way", () => {
+  const bind = (host: string, port: number) =>
+    inside("python3", "-c", BIND, host, String(port)).stdout.trim();
+  expect(bind("127.0.0.1", 8602)).toBe("bound");
+  inside("python3", "-c", ENDED);
+  expect(inside("ss", "-Htan", "sport = :8602").stdout).toContain("TIME-WAIT");
+  sandbox.ok(["run", "-d", "--name", "later", "-p", "8602:80", "busybox", "httpd", "-f", "-p", "80"]);
+  expect(inside("ss", "-Htan", "sport = :8602").stdout).toContain("TIME-WAIT");
+  for (const port of [8602, 8080])
+    for (const host of ["0.0.0.0", "127.0.0.1", "10.99.0.1"])
+      expect([port, host, bind(host, port)]).toEqual([port, host, "Address already in use"]);
+  expect(sandbox.bocker(["run", "--rm", "-p", "8602:80", "busybox", "true"]).stderr).toContain(
+    "Bind for 0.0.0.0:8602 failed: port is already allocated",
+  );
+  sandbox.ok(["rm", "-f", "later"]);
+  expect(bind("127.0.0.1", 8602)).toBe("bound");
+});

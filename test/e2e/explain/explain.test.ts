@@ -54,7 +54,6 @@ describe("run --explain", () => {
       "wait ",
       "await_link ",
       "netlink publish ",
-      "listen ",
       "signal tell the container that it can",
     ];
     const places = order.map(at);

@@ -19,7 +19,7 @@ const DECIDED = new Set(
 
 export const TRACED = [
   ...DECIDED,
-  ..."openat mkdirat unlinkat write read sendto listen prctl chdir umask setsid close_range close".split(" "),
+  ..."openat mkdirat unlinkat write read sendto prctl chdir umask setsid close_range close".split(" "),
 ];
 
 /** The calls of a trace made with -f -qq, those that were interrupted put together again. */
@@ -160,8 +160,6 @@ function expectedIdentity(operation: Operation): string[] {
     case "netlink":
     case "await_link":
       return ["sendto("];
-    case "listen":
-      return ["listen("];
     case "events":
       return [
         `openat(${at(operation.path)}, O_WRONLY|O_CREAT|O_APPEND|O_NOFOLLOW|O_CLOEXEC, 0600)`,
@@ -190,7 +188,7 @@ function expectedIdentity(operation: Operation): string[] {
 
 /** Calls whose first argument is a descriptor. */
 const DESCRIPTOR =
-  /^((?:fsconfig|fsmount|mount_setattr|move_mount|open_tree|mknodat|read|write|setns|sendto|listen)\()\d+, /;
+  /^((?:fsconfig|fsmount|mount_setattr|move_mount|open_tree|mknodat|read|write|setns|sendto)\()\d+, /;
 
 export class CallStream {
   readonly #calls: Call[];

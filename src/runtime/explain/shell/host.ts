@@ -93,7 +93,6 @@ function hostLines(operation: Operation): string[] {
 const HOST_NOTES: Partial<Record<Operation["op"], string>> = {
   bpf_device: "no tool of util-linux attaches a program to a cgroup; devices stay allowed",
   events: "a script keeps no journal: nobody is told of what it does",
-  listen: "a script holds no sockets: another program could listen on the same port",
   open_ns: "a script holds no descriptors of namespaces; ip(8) finds it by the process id",
 };
 
