@@ -1,24 +1,8 @@
 /** The small programs that the bench is made of, compiled where it runs. */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench } from "./bench.ts";
 import { run } from "./program.ts";
-
-/** The bun package's own binary, as scripts/bun.mjs finds it. */
-export function bunBinary(root: string): string {
-  const scope = join(root, "node_modules/@oven");
-  for (const name of existsSync(scope) ? readdirSync(scope).sort() : []) {
-    const binary = join(scope, name, "bin/bun");
-    try {
-      execFileSync(binary, ["--version"], { stdio: "ignore" });
-      return binary;
-    } catch {
-      // For another processor or C library.
-    }
-  }
-  throw new Error("no bun in node_modules");
-}
 
 /** Flags of scripts/build.mjs that cost or save time at the start. */
 const AS_BOCKER = [
@@ -44,6 +28,6 @@ export function buildTools(directory: string, root: string): Bench["tools"] {
   run([cc, "-O2", "-static", "-o", tools.floor, join(root, "bench/floor/floor.c")]);
   const source = join(target, "empty.ts");
   writeFileSync(source, "export {};\n");
-  run([bunBinary(root), "build", ...AS_BOCKER, ...NO_FILES, source, "--outfile", tools.empty]);
+  run([process.execPath, "build", ...AS_BOCKER, ...NO_FILES, source, "--outfile", tools.empty]);
   return tools;
 }

@@ -6,7 +6,6 @@ import { type BigImage, makeLayout, makeTar, makeTrees } from "../big-image.ts";
 import { isInstalled } from "../engines.ts";
 import { addSample } from "../measurement.ts";
 import { run, timed } from "../program.ts";
-import { bunBinary } from "../tools.ts";
 
 /** What is on its way to the disk belongs to whoever wrote it: the next one must not wait for it. */
 function settle(): void {
@@ -61,7 +60,7 @@ export async function extract(bench: Bench): Promise<void> {
   const image = bigImage(bench);
   const archive = scratch(bench, "big.tar");
   makeTar(image, archive);
-  const program = [bunBinary(bench.root), join(bench.root, "bench/extract.ts")];
+  const program = [process.execPath, join(bench.root, "bench/extract.ts")];
   const target = scratch(bench, "extracted");
   const one = addRow(
     bench,

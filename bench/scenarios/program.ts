@@ -3,7 +3,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { addRow, type Bench, compare, forAll } from "../bench.ts";
 import { run } from "../program.ts";
-import { bunBinary } from "../tools.ts";
 
 export async function version(bench: Bench): Promise<void> {
   const empty: [string, string[]] = ["empty Bun", [bench.tools.empty]];
@@ -16,7 +15,7 @@ export async function version(bench: Bench): Promise<void> {
 /** The engine without commands, bundled as a program that imports it would have it. */
 export async function library(bench: Bench): Promise<void> {
   const directory = join(bench.directory, "library");
-  const bun = bunBinary(bench.root);
+  const bun = process.execPath;
   const entries = ["engine/run.ts", "engine/exec.ts", "engine/pull.ts"].map((name) =>
     join(bench.root, "src", name),
   );

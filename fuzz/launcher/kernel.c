@@ -89,6 +89,19 @@ void kernel_grow(size_t length)
 	received = length > received ? length : received;
 }
 
+int is_known(int fd, const int *own, size_t count, const struct monitor *m)
+{
+	for (size_t i = 0; i < count; i++)
+		if (own[i] == fd)
+			return 1;
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		const struct client *c = &m->clients[i];
+		if (c->socket == fd || (c->socket >= 0 && (c->in == fd || c->out[0] == fd || c->out[1] == fd)))
+			return 1;
+	}
+	return 0;
+}
+
 int kernel_open(void)
 {
 	for (int fd = 0; fd < DESCRIPTORS; fd++)

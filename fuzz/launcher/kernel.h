@@ -44,6 +44,8 @@ void kernel_begin(struct script script);
 int kernel_open(void);
 /* "bug: " and these words, then abort: libFuzzer keeps the input. */
 __attribute__((noreturn)) void bug(const char *what, long value);
+/* Is it one of these, or one that a client of the monitor's has? */
+int is_known(int fd, const int *own, size_t count, const struct monitor *m);
 /* Every byte may be read by the launcher, or it is a bug. */
 void touch(const void *at, size_t n);
 /* As the launcher's recvmsg sees it: bytes into the iovecs, descriptors into the control buffer. */

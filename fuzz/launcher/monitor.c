@@ -19,15 +19,7 @@ static int in_use(int fd)
 {
 	const int own[] = {0, 1, 2, 3, monitor.listener, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd,
 			   monitor.streams[1].fd, context.pidfd};
-	for (size_t i = 0; i < LENGTH(own); i++)
-		if (own[i] == fd)
-			return 1;
-	for (int i = 0; i < MAX_CLIENTS; i++) {
-		const struct client *c = &monitor.clients[i];
-		if (c->socket == fd || (c->socket >= 0 && (c->in == fd || c->out[0] == fd || c->out[1] == fd)))
-			return 1;
-	}
-	return 0;
+	return is_known(fd, own, LENGTH(own), &monitor);
 }
 
 /* Before the monitor waits: nothing is open that it has forgotten, no input waits for a program that cannot take it. */

@@ -33,21 +33,13 @@ static int in_use(int fd)
 	const int own[] = {0, 1, 2, start_lock, pipes[0], pipes[1], pipes[2], pipes[3], console[0], console[1], run_directory,
 			   monitor.listener, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd, monitor.streams[1].fd,
 			   context.pidfd, context.tmpfs_mask, context.stdio[0], context.stdio[1], context.stdio[2]};
-	for (size_t i = 0; i < LENGTH(own); i++)
-		if (own[i] == fd)
-			return 1;
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		if (context.slots[i] == fd)
 			return 1;
 	for (size_t i = 0; i < context.held_count; i++)
 		if (context.held[i] == fd)
 			return 1;
-	for (int i = 0; i < MAX_CLIENTS; i++) {
-		const struct client *c = &monitor.clients[i];
-		if (c->socket == fd || (c->socket >= 0 && (c->in == fd || c->out[0] == fd || c->out[1] == fd)))
-			return 1;
-	}
-	return 0;
+	return is_known(fd, own, LENGTH(own), &monitor);
 }
 
 /* Whatever the plan was, at its end nothing is open that nobody knows. */
