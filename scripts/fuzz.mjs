@@ -62,7 +62,8 @@ async function runNative(name, { seconds, seed, clang }) {
     `-max_total_time=${seconds}`,
     `-max_len=${LONGEST_INPUT}`,
     `-seed=${seed}`,
-    "-timeout=10",
+    // Of wall time: a long run shares the machine with whatever else goes on there.
+    `-timeout=${Math.max(10, Math.ceil(seconds / 10))}`,
     `-artifact_prefix=${crashes}/${name}-`,
     grown,
     ...(existsSync(kept) ? [kept] : []),
