@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -134,6 +135,51 @@ FUNCTION(js_syncfs)
 	int fd = (int)take_integer(&call, 0);
 
 	RUN(syncfs(fd));
+}
+
+struct sync_work {
+	int fd;
+	int error;
+	napi_deferred deferred;
+	napi_async_work work;
+};
+
+static void sync_execute(napi_env env, void *data)
+{
+	struct sync_work *work = data;
+
+	(void)env;
+	work->error = syncfs(work->fd) < 0 ? errno : 0;
+}
+
+static void sync_complete(napi_env env, napi_status status, void *data)
+{
+	struct sync_work *work = data;
+	napi_value result = NULL;
+
+	napi_create_int32(env, status == napi_ok ? -work->error : -ECANCELED, &result);
+	napi_resolve_deferred(env, work->deferred, result);
+	napi_delete_async_work(env, work->work);
+	free(work);
+}
+
+FUNCTION(js_syncfs_async)
+{
+	ENTER(1);
+	int fd = (int)take_integer(&call, 0);
+	struct sync_work *work = call_ready(&call) ? calloc(1, sizeof *work) : NULL;
+	napi_value promise = NULL, name = NULL;
+
+	if (work == NULL) {
+		call.error = ENOMEM;
+		return call_end(&call, -1);
+	}
+	work->fd = fd;
+	napi_create_promise(env, &work->deferred, &promise);
+	napi_create_string_utf8(env, "syncfs", NAPI_AUTO_LENGTH, &name);
+	napi_create_async_work(env, NULL, name, sync_execute, sync_complete, work, &work->work);
+	napi_queue_async_work(env, work->work);
+	return promise;
 }
 
 FUNCTION(js_flock)
@@ -341,6 +387,7 @@ const struct function file_functions[] = {
 	{"copyFileRange", js_copy_file_range},
 	{"fsync", js_fsync},
 	{"syncfs", js_syncfs},
+	{"syncfsAsync", js_syncfs_async},
 	{"flock", js_flock},
 	{"readlinkat", js_readlinkat},
 	{"getdents", js_getdents},

@@ -187,8 +187,8 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
 
 napi_value napi_register_module_v1(napi_env env, napi_value exports)
 {
-	const struct function *tables[] = {file_functions, metadata_functions, socket_functions,
-					   process_functions, spawn_functions};
+	const struct function *tables[] = {file_functions,   metadata_functions, new_file_functions,
+					   socket_functions, process_functions,  spawn_functions};
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
 		if (register_functions(env, exports, tables[i]) != napi_ok) {

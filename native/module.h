@@ -58,6 +58,7 @@ struct function {
 
 extern const struct function file_functions[];
 extern const struct function metadata_functions[];
+extern const struct function new_file_functions[];
 extern const struct function socket_functions[];
 extern const struct function process_functions[];
 extern const struct function spawn_functions[];

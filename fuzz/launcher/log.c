@@ -223,7 +223,7 @@ static void feed(struct log *log, struct log_line lines[2])
 		uint8_t how = script_byte(&pieces);
 		size_t size = script_byte(&pieces), n = script_bytes(&pieces, bytes, how & 2 ? 4 : size);
 		if (how & 2) { /* the same few bytes again and again: long lines */
-			size = size * 100u + (how >> 3);
+			size = size * 65u + (how >> 3);
 			for (size_t i = n; n && i < size; i++)
 				bytes[i] = bytes[i - n];
 			n = n && size > n ? size : n;
@@ -231,6 +231,7 @@ static void feed(struct log *log, struct log_line lines[2])
 		full = (how & 0xc4) == 0xc4;
 		was_full |= full;
 		space = (how & 0x38) * 8u;
+		kernel.calls = 0; /* each line of a piece may rotate all files */
 		log_add(log, &lines[how & 1], NAMES[how & 1], bytes, n);
 		add_text(raw[how & 1], &raw_length[how & 1], (char *)bytes, n);
 	}

@@ -24,6 +24,7 @@ import { exists } from "../os/host-files.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { OCI_LAYER } from "../spec/media-types.ts";
+import { EarlySync } from "./early-sync.ts";
 import type { Engine } from "./engine.ts";
 import { removeUnfinished, withImageLock } from "./image-lock.ts";
 import { archiveDigest } from "./layer-archive.ts";
@@ -70,6 +71,7 @@ async function unpack(
   const counting = new CountingSink(new LayerApplier(fd, { mode: MODES[engine.driver.layerForm] }));
   const hash = createSha256();
   let archiveSize = 0;
+  const sync = new EarlySync(directory);
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   const split = openat(AT_FDCWD, engine.driver.splitPath(directory), flags, 0o600);
   try {
@@ -79,10 +81,12 @@ async function unpack(
       hash.update(block);
       archiveSize += block.length;
       await recorder.write(reader, block);
+      sync.written(block.length);
     }
     reader.finish();
     await recorder.finish();
     counting.finish();
+    await sync.end();
     const isDistinct = recorder.names.areDistinct;
     return { diffId: digestFromHex(hash.digest("hex")), archiveSize, size: counting.size, isDistinct };
   } catch (error) {

@@ -14,6 +14,7 @@ import { AT_FDCWD, LOCK_EX, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../os/cons
 import { close, flock, openat, syncfs, withFd } from "../os/files.ts";
 import { MODES } from "./add-layer.ts";
 import { chainIds } from "./chain.ts";
+import { EarlySync } from "./early-sync.ts";
 import type { Engine } from "./engine.ts";
 import { withImageLock } from "./image-lock.ts";
 import { CONCURRENCY, type PackedContent } from "./packed-content.ts";
@@ -74,6 +75,7 @@ export class LayerStack {
   readonly #slots: Slot[];
   readonly #listener: LayerListener;
   readonly #abort: AbortController;
+  readonly #sync: EarlySync;
   /** Directories of existing layers that were looked into. */
   readonly #opened = new Map<Digest, number>();
   /** The lowest first. */
@@ -93,6 +95,7 @@ export class LayerStack {
     this.#engine = engine;
     this.#listener = listener;
     this.#abort = abort;
+    this.#sync = new EarlySync(engine.paths.containers);
     this.chain = chainIds(requests.map(({ diffId }) => diffId));
     this.#slots = requests.map((request, index) => ({
       chain: this.chain[index]!,
@@ -120,6 +123,7 @@ export class LayerStack {
         this.#abort.abort();
       },
     );
+    await this.#sync.end();
   }
 
   /** Bytes of files in all layers; known after `prepare`. */
@@ -254,6 +258,7 @@ export class LayerStack {
       throw error;
     }
     slot.settled.resolve();
+    this.#sync.written(slot.outcome.unpacked.archiveSize);
     this.#listener(index, "Pull complete");
   }
 

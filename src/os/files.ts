@@ -150,6 +150,11 @@ export function syncfs(fd: number): void {
   retried(() => native().syncfs(fd), "syncfs");
 }
 
+/** The same while the thread goes on; `fd` stays open until it resolves. */
+export async function syncfsAsync(fd: number): Promise<void> {
+  checked(await native().syncfsAsync(fd), "syncfs");
+}
+
 /** True when the lock was taken; false when LOCK_NB was given and someone else holds it. */
 export function flock(fd: number, operation: number): boolean {
   const EAGAIN = 11;

@@ -63,8 +63,13 @@ function statFrom(values: Float64Array): Stat {
     mtime: { sec: values[11]!, nsec: values[12]! },
     ctime: { sec: values[13]!, nsec: values[14]! },
     blocks: values[15]!,
-    identity: `${values[6]}:${values[16]}:${values[17]}`,
+    identity: identityOf(values[6]!, values[16]!, values[17]!),
   };
+}
+
+/** The identity of a file by its device and the two halves of its inode number. */
+export function identityOf(dev: number, inoHigh: number, inoLow: number): string {
+  return `${dev}:${inoHigh}:${inoLow}`;
 }
 
 /** The status of what `path` names, without following a final symlink. */

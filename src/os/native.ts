@@ -44,6 +44,8 @@ export interface Native {
   copyFileRange(from: number, to: number, length: number): number;
   fsync(fd: number): number;
   syncfs(fd: number): number;
+  /** The same in a worker thread (napi_async_work); resolves with the return value. */
+  syncfsAsync(fd: number): Promise<number>;
   flock(fd: number, operation: number): number;
   fstatat(dirfd: number, path: Path, flags: number, out: Float64Array): number;
   /** statfs f_type of the filesystem that fd is on. */
@@ -70,6 +72,16 @@ export interface Native {
     mtimeNsec: number,
     flags: number,
   ): number;
+  /** A thread of new-files.c. Its number. */
+  filesThread(): number;
+  /** It makes the records of this piece of `buffer` below `root`, when it is done with what it had. The buffer stays its own until then. */
+  filesBegin(thread: number, root: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** Waits until it is done. Where in the piece the first record is that was not made; its length if all were. */
+  filesWait(thread: number): number;
+  /** Ends it, when it is done. */
+  filesStop(thread: number): number;
+  /** The same as begin and wait, without a thread. */
+  filesMake(root: number, buffer: Uint8Array, offset: number, length: number): number;
   /** The l*xattr calls take a path; pass "/proc/self/fd/N/name" to stay below a descriptor. */
   lsetxattr(path: Path, name: string, value: Uint8Array, flags: number): number;
   lremovexattr(path: Path, name: string): number;

@@ -32,6 +32,7 @@ import {
   writeAll,
 } from "../../os/files.ts";
 import { fstat, isDirectory, isSymlink, statatIfExists, utimensat } from "../../os/metadata.ts";
+import { NewFiles } from "../../os/new-files.ts";
 import { removeTree } from "../../os/remove-tree.ts";
 import { isSystemError, SystemError } from "../../os/system-error.ts";
 import { attributesOf, metadataOf } from "./copy-file.ts";
@@ -91,8 +92,23 @@ interface DirectoryTime {
   identity: string;
 }
 
+/** An entry whose turn is still to come. */
+interface Waiting {
+  path: LayerPath;
+  entry: TarEntry;
+}
+
+/** Whether the calls that most entries need are all that this one needs. */
+function isPlain({ type, xattrs, extents, size }: TarEntry): boolean {
+  if (xattrs.size > 0) return false;
+  if (type === "file") return extents === undefined && NewFiles.takes(size) && !mayHaveHoles(size);
+  return type === "directory" || type === "symlink";
+}
+
 export class LayerApplier implements TarSink {
   readonly #root: number;
+  /** Plain entries, which are made a little later: everything else waits until they are. */
+  readonly #files: NewFiles<Waiting>;
   readonly #directories: LayerRoot;
   readonly #whiteouts: Whiteouts;
   readonly #links: HardLinks;
@@ -100,10 +116,16 @@ export class LayerApplier implements TarSink {
   /** Times of directories, set last: every file that is made in one changes them. */
   readonly #directoryTimes = new Map<string, DirectoryTime>();
   #open: OpenFile | undefined;
+  /** The bytes that come belong to the plain entry that came last. */
+  #isPlain = false;
 
   /** `root` is the directory's descriptor (O_RDONLY) and stays the caller's. */
   constructor(root: number, options: ApplyOptions) {
     this.#root = root;
+    this.#files = new NewFiles(root, {
+      made: ({ path, entry }, identity) => this.#keepTime(path, entry.mtime, identity),
+      refused: (waiting, data) => this.#makeRefused(waiting, data),
+    });
     this.#lowers = new LowerLayers(options.lowers ?? []);
     this.#directories = new LayerRoot(root, (fd, path) => this.#inherit(fd, path));
     this.#whiteouts = new Whiteouts(this.#directories, options);
@@ -119,6 +141,16 @@ export class LayerApplier implements TarSink {
   }
 
   data(bytes: Buffer, position: number): void {
+    if (this.#isPlain) this.#files.data(bytes);
+    else this.#write(bytes, position);
+  }
+
+  end(): void {
+    if (this.#isPlain) this.#isPlain = false;
+    else this.#endFile();
+  }
+
+  #write(bytes: Buffer, position: number): void {
     const file = this.#open;
     if (file === undefined) return;
     try {
@@ -132,7 +164,7 @@ export class LayerApplier implements TarSink {
     }
   }
 
-  end(): void {
+  #endFile(): void {
     const file = this.#open;
     if (file === undefined) return;
     this.#open = undefined;
@@ -149,6 +181,7 @@ export class LayerApplier implements TarSink {
 
   /** After the archive's end: sets the times of all directories. */
   finish(): void {
+    this.#files.drain();
     for (const { path, mtime, identity } of this.#directoryTimes.values()) {
       const fd = this.#directories.existingDirectory(path);
       if (fd === undefined) continue;
@@ -162,6 +195,7 @@ export class LayerApplier implements TarSink {
 
   /** Closes all descriptors: after a failure too. */
   close(): void {
+    this.#files.close();
     if (this.#open !== undefined) close(this.#open.fd);
     this.#open = undefined;
     this.#directories.forget();
@@ -177,18 +211,47 @@ export class LayerApplier implements TarSink {
       return;
     }
     if (path.some(isMetadataName) && !this.#whiteouts.isOpaqueName(path)) return;
-    const name = path.at(-1)!;
-    const parentPath = path.slice(0, -1);
-    if (parentPath.some(isWhiteoutName)) {
+    if (path.slice(0, -1).some(isWhiteoutName)) {
       throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is below a whiteout`);
     }
-    if (isWhiteoutName(name)) {
+    if (isWhiteoutName(path.at(-1)!)) {
+      this.#files.drain();
       this.#whiteouts.apply(path);
       return;
     }
-    const parent = this.#directories.directory(parentPath);
     this.#whiteouts.keep(path);
-    this.#create(parent, path, name, entry);
+    if (isPlain(entry)) {
+      this.#addPlain(path, entry);
+      return;
+    }
+    this.#files.drain();
+    this.#place(path, entry);
+  }
+
+  #addPlain(path: LayerPath, entry: TarEntry): void {
+    const { mode, uid, gid, mtime } = entry;
+    const kind = entry.type as "file" | "directory" | "symlink";
+    const size = kind === "symlink" ? entry.linkName.length : entry.size;
+    const [parent, name] = [pathBytes(path.slice(0, -1)), path.at(-1)!];
+    this.#files.add({ kind, parent, name, mode, uid, gid, mtime, size }, { path, entry });
+    if (kind === "symlink") this.#files.data(entry.linkName);
+    this.#isPlain = kind === "file";
+  }
+
+  /** A plain entry that something is in the way of, that its directory is missing for, or that fails. */
+  #makeRefused({ path, entry }: Waiting, data: Buffer): void {
+    try {
+      this.#place(path, entry);
+    } catch (error) {
+      throw entryError(entry, error);
+    }
+    if (this.#open === undefined) return;
+    this.#write(data, 0);
+    this.#endFile();
+  }
+
+  #place(path: LayerPath, entry: TarEntry): void {
+    this.#create(this.#directories.directory(path.slice(0, -1)), path, path.at(-1)!, entry);
   }
 
   /** Makes the entry; where something is in the way, it goes first, unless both are directories. */
@@ -263,16 +326,12 @@ export class LayerApplier implements TarSink {
   #describeDirectory(fd: number, path: LayerPath, entry: TarEntry): void {
     withFd(fd, () => {
       setMetadata(fd, entry, false);
-      this.#keepTime(fd, path, entry.mtime);
+      this.#keepTime(path, entry.mtime, fstat(fd).identity);
     });
   }
 
-  #keepTime(fd: number, path: LayerPath, mtime: TarEntry["mtime"]): void {
-    this.#directoryTimes.set(pathBytes(path).toString("latin1"), {
-      path,
-      mtime,
-      identity: fstat(fd).identity,
-    });
+  #keepTime(path: LayerPath, mtime: TarEntry["mtime"], identity: string): void {
+    this.#directoryTimes.set(pathBytes(path).toString("latin1"), { path, mtime, identity });
   }
 
   /** A directory that no entry describes looks as it does below this layer. */
@@ -284,7 +343,7 @@ export class LayerApplier implements TarSink {
       const attributes = withFd(openInRoot(lower.root, path, O_RDONLY | O_DIRECTORY), attributesOf);
       const metadata = metadataOf(lower.stat, attributes);
       setMetadata(fd, metadata, true);
-      this.#keepTime(fd, path, metadata.mtime);
+      this.#keepTime(path, metadata.mtime, fstat(fd).identity);
     });
   }
 }

@@ -57,12 +57,12 @@ export class LayerRoot {
     return fd;
   }
 
-  /** As `directory`, undefined where a part is missing or is no directory. */
+  /** As `directory`, undefined where a part is missing or is no directory, but a symlink to itself, say. */
   existingDirectory(path: LayerPath): number | undefined {
     try {
       return openInRoot(this.#root, path, O_PATH | O_DIRECTORY);
     } catch (error) {
-      if (isSystemError(error, "ENOENT", "ENOTDIR")) return undefined;
+      if (isSystemError(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
       throw error;
     }
   }
