@@ -1,7 +1,7 @@
 /** A store with no room, in bytes or in inodes: what is asked for is refused with the reason, and leaves nothing. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { fillRoot } from "../e2e/busybox.ts";
 import { imageOf, layerOf, tarOf } from "../e2e/image/layout.ts";
@@ -24,11 +24,12 @@ beforeAll(async () => {
   const files = (count: number, size: number) =>
     layerOf(
       tarOf((at) => {
-        for (let i = 0; i < count; i++) execFileSync("truncate", ["-s", String(size), join(at, `f${i}`)]);
+        for (let i = 0; i < count; i++) writeFileSync(join(at, `f${i}`), "x".repeat(size));
         execFileSync("dd", ["if=/dev/urandom", `of=${at}/random`, "bs=1M", "count=2", "status=none"]);
       }),
     );
-  reference = registry.push("large:1", imageOf([files(20, 10), files(200, 10)]));
+  // Enough of them that a thread makes them.
+  reference = registry.push("large:1", imageOf([files(20, 10), files(500, 5000)]));
 });
 afterAll(async () => {
   await registry?.stop();

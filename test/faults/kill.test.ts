@@ -15,6 +15,7 @@ import {
   removeWorld,
   type Verb,
   verbsOf,
+  type Whose,
   type World,
 } from "./verbs.ts";
 
@@ -33,28 +34,28 @@ afterAll(() => removeWorld(world));
 const VERBS = verbsOf(() => world);
 
 /** Kills at these calls. Returns how often. */
-function killAlong(name: string, verb: Verb, call: string, numbers: number[], children: boolean): number {
+function killAlong(name: string, verb: Verb, call: string, numbers: number[], whose: Whose): number {
   let kills = 0;
   for (const at of numbers) {
     if (at === MOST_CALLS) throw new Error(`${name} makes more than ${MOST_CALLS} calls of ${call}`);
     verb.prepare?.();
-    if (!injected(world, call, at, "signal=SIGKILL", verb.words(), children).happened) {
+    if (!injected(world, call, at, "signal=SIGKILL", verb.words(), whose).happened) {
       verb.undo();
       break;
     }
     kills++;
-    const where = `${name}, ${children ? "launcher's " : ""}${call} ${at}`;
+    const where = `${name}, ${whose === "children" ? "launcher's " : ""}${call} ${at}`;
     expectMended(world, where);
     expectRepeatable(world, verb, where);
   }
   return kills;
 }
 
-function killAtAll(name: string, calls: string[], children: boolean): number {
+function killAtAll(name: string, calls: string[], whose: Whose): number {
   const verb = VERBS[name]!;
   let kills = 0;
-  for (const { call, numbers } of callsToTry(world, verb, calls, children))
-    kills += killAlong(name, verb, call, numbers, children);
+  for (const { call, numbers } of callsToTry(world, verb, calls, whose))
+    kills += killAlong(name, verb, call, numbers, whose);
   return kills;
 }
 
@@ -62,7 +63,7 @@ describe("killed at any of its changing calls", () => {
   test.each(Object.keys(VERBS))(
     "%s",
     (name) => {
-      const kills = killAtAll(name, CHANGING, false);
+      const kills = killAtAll(name, CHANGING, "own");
       expect(kills).toBeGreaterThan(0);
       console.error(`${name}: killed ${kills} times`);
     },
@@ -72,7 +73,7 @@ describe("killed at any of its changing calls", () => {
   test.each(["start", "run --rm", "run -d"])(
     "%s, its launcher",
     (name) => {
-      const kills = killAtAll(name, LAUNCHING, true);
+      const kills = killAtAll(name, LAUNCHING, "children");
       expect(kills).toBeGreaterThan(0);
       console.error(`${name}: its launcher killed ${kills} times`);
     },

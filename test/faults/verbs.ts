@@ -240,21 +240,35 @@ export interface Injected extends Result {
   happened: boolean;
 }
 
-/** Runs a command under strace: what it wrote, and the trace. With `children` those of its processes, too. */
-function traced({ sandbox }: World, options: string[], words: string[], children: boolean): [Result, string] {
+/** Whose calls are looked at: the engine's main thread's, those of all its threads, or of its processes, too. */
+export type Whose = "own" | "threads" | "children";
+
+/** Waits until strace has written down that a process has ended. */
+function awaitEnd(trace: string, pid: string): void {
+  for (let tries = 0; tries < 500; tries++) {
+    if (new RegExp(`^${pid} .*\\+\\+\\+ (exited|killed)`, "m").test(readFileSync(trace, "utf8"))) return;
+    Bun.sleepSync(10);
+  }
+  throw new Error(`strace does not say how ${pid} ended`);
+}
+
+/** Runs a command under strace: what it wrote, and the trace. */
+function traced({ sandbox }: World, options: string[], words: string[], whose: Whose): [Result, string] {
   const trace = join(sandbox.directory, "trace");
   // With -D a monitor that goes on has its tracer to itself, and the command its own end.
-  const strace = ["strace", "-q", ...(children ? ["-f", "-D"] : []), "-o", trace, ...options];
+  const follow = { own: [], threads: ["-f"], children: ["-f", "-D"] }[whose];
+  const strace = ["strace", "-q", ...follow, "-o", trace, ...options];
   // strace ends as what it has traced: the shell makes an exit code of that. The tracer may stay, with its stderr.
-  const script = `"$@" </dev/null >${trace}.stdout 2>${trace}.stderr; exit $?`;
+  const script = `"$@" </dev/null >${trace}.stdout 2>${trace}.stderr & echo $! >${trace}.pid; wait $!; exit $?`;
   const { code } = sandbox.execute(["sh", "-c", script, "sh", ...strace, sandbox.binary, ...words]);
   const text = (path: string) => readFileSync(path, "utf8");
+  if (whose === "children") awaitEnd(trace, text(`${trace}.pid`).trim());
   return [{ code, stdout: text(`${trace}.stdout`), stderr: text(`${trace}.stderr`) }, text(trace)];
 }
 
 /**
- * Runs a command to whose `at`th call of this name `what` happens ("signal=SIGKILL", "error=EIO"): in the engine's own
- * process, or, with `children`, in every one that makes so many.
+ * Runs a command to whose `at`th call of this name `what` happens ("signal=SIGKILL", "error=EIO"): in every
+ * thread or process of those that makes so many.
  */
 export function injected(
   world: World,
@@ -262,10 +276,10 @@ export function injected(
   at: number,
   what: string,
   words: string[],
-  children = false,
+  whose: Whose = "own",
 ): Injected {
   const options = ["-e", `trace=${call}`, "-e", `inject=${call}:${what}:when=${at}`];
-  const [result, trace] = traced(world, options, words, children);
+  const [result, trace] = traced(world, options, words, whose);
   return { ...result, happened: /INJECTED|killed by SIGKILL/.test(trace) };
 }
 
@@ -277,12 +291,12 @@ export function callsToTry(
   world: World,
   verb: Verb,
   names: string[],
-  children = false,
+  whose: Whose = "own",
 ): { call: string; numbers: number[] }[] {
   const most = new Map<string, number>();
   if (EVERY > 1) {
     verb.prepare?.();
-    const [, trace] = traced(world, ["-e", `trace=${names.join(",")}`], verb.words(), children);
+    const [, trace] = traced(world, ["-e", `trace=${names.join(",")}`], verb.words(), whose);
     verb.undo();
     const counts = new Map<string, number>();
     for (const [, pid = "", call = ""] of trace.matchAll(/^(\d+ +)?(\w+)\(/gm)) {

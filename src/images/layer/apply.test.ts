@@ -401,3 +401,8 @@ test("the root's own entry describes the root", () => {
   expect(statat(rootFd, ".").mtime.sec).toBe(9);
   expect(fgetxattr(rootFd, "trusted.overlay.opaque")).toBeUndefined();
 });
+
+test("a directory may become a symlink to itself", () => {
+  apply([dir("d"), file("d/f", "x"), symlink("d", "d")]);
+  expect(readlinkSync(join(root, "d"))).toBe("d");
+});
