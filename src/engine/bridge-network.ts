@@ -100,7 +100,9 @@ export function bridgeOperations(bridge: Bridge, ip: string, published: Publishe
             NETLINK_NETFILTER,
             publishPorts(ports),
             `publish ${portList(published)}`,
-            "one element in a map of bocker's own table sends each port to the container",
+            published.some(({ protocol }) => protocol === "udp")
+              ? "one element in a map of bocker's own table sends each port to the container; then the kernel forgets UDP clients that sent elsewhere"
+              : "one element in a map of bocker's own table sends each port to the container",
           ),
         ];
   const unpublish =
@@ -191,6 +193,8 @@ export function planBridge(engine: Engine, record: ContainerRecord): NetworkPlan
     const operations = bridgeOperations(bridge, ip, published);
     record.attachment = attachmentOf(bridge, ip, published);
     const plan: NetworkPlan = { operations, joined: [], held, close: closeAll };
+    if (published.some(({ protocol }) => protocol === "udp"))
+      plan.started = async () => (await import("./forget-clients.ts")).forgetClients(record.attachment!);
     plan.readdress = () => {
       plan.operations = readdress(engine, record, bridge);
     };

@@ -71,7 +71,9 @@ async function tryComplete(
   const connection = new MonitorConnection(launched.socket);
   const plan = () => source.plan(network);
   try {
-    return { connection, plan, ...(await awaitStarted(connection, plan)) };
+    const started = await awaitStarted(connection, plan);
+    await network.started?.();
+    return { connection, plan, ...started };
   } catch (error) {
     connection.close();
     throw error;

@@ -17,6 +17,8 @@ export interface NetworkPlan {
   held: number[];
   /** Other operations for another address, after AddressTaken; absent where there is no address. */
   readdress?: () => void;
+  /** To be done once the program runs; absent where there is nothing. */
+  started?: () => Promise<void>;
   /** Closes this process's copies. */
   close(): void;
 }

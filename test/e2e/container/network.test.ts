@@ -1,6 +1,6 @@
 /** A container's network: the bridge, published ports, names, and the other modes. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
@@ -116,6 +116,86 @@ test("datagrams, too", () => {
   const id = sandbox.ok(["run", "-d", "-p", "8053:53/udp", "host", "python3", "-c", ECHO]);
   expect(inside("python3", "-c", ASK).stdout).toBe("heard datagram\n");
   sandbox.ok(["rm", "-f", id]);
+});
+
+/** Sends from one port, ten times a second, and prints who answers, whenever that is another one than before. */
+const GO_ON_ASKING = `
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 8100))
+s.settimeout(0.1)
+heard = None
+while True:
+    try:
+        s.sendto(b"datagram", ("127.0.0.1", 8054))
+        answer = s.recv(99).decode()
+        if answer != heard:
+            heard = answer
+            print(answer, flush=True)
+    except OSError:
+        time.sleep(0.1)
+`;
+
+test("a client that has sent since before the container was there is heard, and by its successor", async () => {
+  const echo = (name: string) => ECHO.replace('b"heard "', `b"${name} heard "`);
+  const start = (name: string) =>
+    sandbox.ok(["run", "-d", "--name", name, "-p", "8054:53/udp", "host", "python3", "-c", echo(name)]);
+  const [program, ...words] = sandbox.inside(["python3", "-u", "-c", GO_ON_ASKING]);
+  const client = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let said = "";
+    client.stdout.on("data", (bytes) => {
+      said += String(bytes);
+    });
+    const hears = async (name: string) => {
+      for (let i = 0; i < 100 && !said.includes(`${name} heard datagram`); i++) await Bun.sleep(50);
+      expect(said).toContain(`${name} heard datagram`);
+    };
+    await Bun.sleep(300);
+    start("first");
+    await hears("first");
+    sandbox.ok(["rm", "-f", "first"]);
+    await Bun.sleep(300);
+    start("second");
+    await hears("second");
+  } finally {
+    client.kill("SIGKILL");
+    await new Promise((resolve) => client.on("close", resolve));
+  }
+  sandbox.ok(["rm", "-f", "second"]);
+}, 60_000);
+
+const TRACKED = `
+import { dumpConnections, parseConnection } from ${JSON.stringify(join(import.meta.dirname, "../../../src/os/netlink/conntrack.ts"))};
+import { NetlinkSocket } from ${JSON.stringify(join(import.meta.dirname, "../../../src/os/netlink/socket.ts"))};
+const messages = new NetlinkSocket("nftables").query(dumpConnections(), "list");
+for (const entry of messages.map(parseConnection)) if (entry?.protocol === 17) console.log(entry.destination, entry.destinationPort);
+`;
+
+test("only what was sent to this machine's own port is forgotten", () => {
+  for (const words of [
+    "link add far type veth peer name farther",
+    "addr add 10.98.0.1/24 dev far",
+    "link set far up",
+  ])
+    sandbox.execute(["ip", ...words.split(" ")]);
+  const send = `import socket
+for to in [("10.98.0.77", 8055), ("127.0.0.1", 8055), ("10.98.0.1", 8055), ("127.0.0.1", 8056)]:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", to)`;
+  const tracked = () => {
+    const { stdout } = inside(process.execPath, "-e", TRACKED);
+    return stdout
+      .split("\n")
+      .filter((line) => /805[56]$/.test(line))
+      .sort();
+  };
+  expect(inside("python3", "-c", send).stderr).toBe("");
+  expect(tracked()).toEqual(["10.98.0.1 8055", "10.98.0.77 8055", "127.0.0.1 8055", "127.0.0.1 8056"]);
+  run("-p", "127.0.0.1:8055:53/udp", "busybox", "true");
+  expect(tracked()).toEqual(["10.98.0.1 8055", "10.98.0.77 8055", "127.0.0.1 8056"]);
+  run("-p", "8055:53/udp", "busybox", "true");
+  expect(tracked()).toEqual(["10.98.0.77 8055", "127.0.0.1 8056"]);
+  sandbox.execute(["ip", "link", "del", "far"]);
 });
 
 test("ps and inspect tell where", () => {
