@@ -5,7 +5,7 @@ import { onOwnMachine, requireBockerAndRoot } from "./own-machine.mjs";
 
 requireBockerAndRoot("bench");
 process.exit(
-  onOwnMachine("bocker-bench-", process.env.BOCKER_BENCH_DIRECTORY ?? "/var/tmp", (directory) => [
+  await onOwnMachine("bocker-bench-", process.env.BOCKER_BENCH_DIRECTORY ?? "/var/tmp", (directory) => [
     ...[bun(), join(root, "bench/main.ts"), directory, ...process.argv.slice(2)],
   ]),
 );

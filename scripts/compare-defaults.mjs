@@ -6,7 +6,7 @@ import { onOwnMachine, requireBockerAndRoot } from "./own-machine.mjs";
 
 requireBockerAndRoot("compare-defaults");
 process.exit(
-  onOwnMachine("bocker-compare-", "/var/tmp", (directory) => [
+  await onOwnMachine("bocker-compare-", "/var/tmp", (directory) => [
     ...[bun(), join(root, "scripts/compare-defaults/main.ts"), directory, ...process.argv.slice(2)],
   ]),
 );

@@ -1,7 +1,7 @@
 // A machine made of namespaces, for what must not meet this one's networks, mounts and cgroups: container engines that
 // are measured or compared. This is the outside: it owns the directory and the cgroups, and removes them however the
 // inside ends.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { root } from "./bun.mjs";
@@ -65,7 +65,7 @@ export function requireBockerAndRoot(name) {
  * @param prefix of the directory in `parent` and of the cgroups; the process id follows
  * @param command from the directory; its exit code is what comes back
  */
-export function onOwnMachine(prefix, parent, command) {
+export async function onOwnMachine(prefix, parent, command) {
   const script = basename(process.argv[1]);
   for (const name of readdirSync(parent).filter((entry) => entry.startsWith(prefix))) {
     const pid = name.slice(prefix.length);
@@ -74,22 +74,26 @@ export function onOwnMachine(prefix, parent, command) {
   const name = `${prefix}${process.pid}`;
   const directory = join(parent, name);
   const cgroups = hierarchies().map((mount) => join(mount, name));
-  // Ctrl-C reaches the inside, too, as it is of the same terminal; here it must not stop the cleaning.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
+  let inside;
+  // All of the inside ends with it. Ctrl-C has reached that, too, as it is of the same terminal.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => inside?.kill("SIGKILL"));
   try {
     mkdirSync(join(directory, "run"), { recursive: true, mode: 0o700 });
     for (const cgroup of cgroups) makeCgroup(cgroup);
     const enter = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"';
-    const inside = ["--mount", "--net", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child"];
-    const { status } = spawnSync(
+    const namespaces = ["--mount", "--net", "--ipc", "--pid", "--cgroup", "--fork", "--kill-child"];
+    inside = spawn(
       "setpriv",
       [
         ...["--pdeathsig", "KILL", "sh", "-c", enter, "sh", ...cgroups, "--"],
-        ...["unshare", ...inside, join(root, "bench/enclosure.sh"), directory, ...command(directory)],
+        ...["unshare", ...namespaces, join(root, "bench/enclosure.sh"), directory, ...command(directory)],
       ],
       { stdio: "inherit", cwd: root },
     );
-    return status ?? 1;
+    return await new Promise((resolve, reject) => {
+      inside.on("error", reject);
+      inside.on("close", (status) => resolve(status ?? 1));
+    });
   } finally {
     remove(parent, name);
   }

@@ -69,7 +69,8 @@ test("all of it, fifty times smaller", () => {
   expect(left()).toEqual([]);
 }, 120_000);
 
-test("what is killed in the middle leaves what the next one removes, and no process", async () => {
+/** A bench that is at work: its process, and whether anything of it still runs. */
+async function begun() {
   const child = spawn("node", [...words, "--scale", "0.02", "detached"], {
     cwd: root,
     env: environment,
@@ -79,6 +80,11 @@ test("what is killed in the middle leaves what the next one removes, and no proc
   const isRunning = () => spawnSync("pgrep", ["-f", `${mark}/run/bocker|${mark}/bocker`]).status === 0;
   for (let at = 0; at < 400 && !isRunning(); at++) await Bun.sleep(50);
   expect(isRunning()).toBe(true);
+  return { child, isRunning };
+}
+
+test("what is killed in the middle leaves what the next one removes, and no process", async () => {
+  const { child, isRunning } = await begun();
   child.kill("SIGKILL");
   for (let at = 0; at < 100 && isRunning(); at++) await Bun.sleep(50);
   expect(isRunning()).toBe(false);
@@ -87,6 +93,15 @@ test("what is killed in the middle leaves what the next one removes, and no proc
     env: environment,
     stdio: "ignore",
   });
+  expect(left()).toEqual([]);
+}, 60_000);
+
+test("what is asked to end leaves nothing", async () => {
+  const { child, isRunning } = await begun();
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  child.kill("SIGTERM");
+  expect(await ended).not.toBe(0);
+  expect(isRunning()).toBe(false);
   expect(left()).toEqual([]);
 }, 60_000);
 
