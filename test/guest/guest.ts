@@ -40,6 +40,18 @@ export function moduleFiles({ modules }: Kernel, wanted: RegExp): GuestFile[] {
     .map((path) => file(`lib/modules/${basename(modules)}/${path}`, join(modules, path), 0o644));
 }
 
+/** The first root of a machine with disks. `init`, a script of this directory, begins with early.sh. */
+export function firstRoot(kernel: Kernel, init: string, modules: string[], files: RegExp): GuestFile[] {
+  return [
+    script("init", init),
+    script("early.sh", "early.sh"),
+    text("modules", modules.map((name) => `${name}\n`).join("")),
+    file("bin/busybox", "/bin/busybox"),
+    link("bin/sh", "busybox"),
+    ...moduleFiles(kernel, files),
+  ];
+}
+
 /** All files below a directory of this machine. */
 export function treeFiles(source: string, directory: string): GuestFile[] {
   return readdirSync(source, { recursive: true, encoding: "utf8" })

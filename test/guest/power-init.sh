@@ -1,15 +1,7 @@
 #!/bin/busybox sh
 # The first process: the root is the program's disk, read-only; the store is a disk of its own, which outlives the machine.
 # /etc/store has its mount options: when ext4 writes what nobody has asked it to is another story in each run.
-/bin/busybox mkdir -p /proc /sys /dev /new /sbin
-/bin/busybox --install -s /bin
-export PATH=/bin
-ln -s /bin/busybox /sbin/modprobe
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs dev /dev
-depmod -a
-while read -r module; do modprobe "$module" || echo "no module $module"; done < /modules
+. /early.sh
 mount -t ext4 -o ro /dev/vda /new
 mount -t ext4 -o "$(cat /etc/store)" /dev/vdb /new/var/lib/bocker
 mount -t tmpfs -o mode=755 run /new/run

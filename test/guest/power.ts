@@ -10,7 +10,7 @@ import { BINARY, Sandbox } from "../e2e/sandbox.ts";
 import { libraries } from "./busybox.ts";
 import type { GuestFile } from "./cpio.ts";
 import { makeDisk } from "./disk.ts";
-import { bockerFiles, file, link, moduleFiles, PoweredMachine, script, text, treeFiles } from "./guest.ts";
+import { bockerFiles, file, firstRoot, link, PoweredMachine, script, text, treeFiles } from "./guest.ts";
 import type { Kernel } from "./kernel.ts";
 
 const MODULES = ["virtio_pci", "virtio_blk", "overlay", "nf_tables"];
@@ -104,14 +104,7 @@ export class Store {
   boot(options: string): PoweredMachine {
     return new PoweredMachine({
       kernel: this.#kernel,
-      initramfs: [
-        script("init", "power-init.sh"),
-        text("modules", MODULES.map((name) => `${name}\n`).join("")),
-        text("etc/store", options),
-        file("bin/busybox", "/bin/busybox"),
-        link("bin/sh", "busybox"),
-        ...moduleFiles(this.#kernel, FILES),
-      ],
+      initramfs: [...firstRoot(this.#kernel, "power-init.sh", MODULES, FILES), text("etc/store", options)],
       memory: 768,
       disks: [{ path: this.#program }, { path: this.#disk, kept: true }],
       options: "cgroup_no_v1=all",

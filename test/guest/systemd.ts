@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeDisk } from "./disk.ts";
-import { bockerFiles, file, link, moduleFiles, runMachine, script, text } from "./guest.ts";
+import { bockerFiles, firstRoot, runMachine, script, text } from "./guest.ts";
 import type { Kernel } from "./kernel.ts";
 
 const MODULES = ["virtio_pci", "virtio_blk", "overlay"];
@@ -45,16 +45,9 @@ export async function runSystemd(
 ): Promise<Map<string, string>> {
   const directory = mkdtempSync(join(tmpdir(), "bocker-systemd-"));
   try {
-    const initramfs = [
-      script("init", "systemd-init.sh"),
-      text("modules", MODULES.map((name) => `${name}\n`).join("")),
-      file("bin/busybox", "/bin/busybox"),
-      link("bin/sh", "busybox"),
-      ...moduleFiles(kernel, FILES),
-    ];
     return await runMachine({
       kernel,
-      initramfs,
+      initramfs: firstRoot(kernel, "systemd-init.sh", MODULES, FILES),
       memory: 512,
       disks: [{ path: debian }, { path: programDisk(directory, test) }],
       options: `systemd.unit=the-test.service systemd.show_status=no systemd.log_level=err ${options}`,

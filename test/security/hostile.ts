@@ -45,8 +45,9 @@ export class Canary {
 
   #look(): string {
     const { mode, uid, nlink, mtimeMs } = lstatSync(this.path);
-    const names = readdirSync(this.directory).sort();
-    return JSON.stringify([mode, uid, nlink, mtimeMs, readFileSync(this.path, "utf8"), names]);
+    const content = readFileSync(this.path, "utf8");
+    const directory = [lstatSync(this.directory).mode, readdirSync(this.directory).sort()];
+    return JSON.stringify([mode, uid, nlink, mtimeMs, content, directory]);
   }
 
   /** It, its directory and bocker's own programs are as they were, and `outputs` do not have it. */
