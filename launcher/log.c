@@ -25,30 +25,46 @@ void text_add_time(struct text *t, uint64_t ns)
 	text_add(t, "Z");
 }
 
+/* The longest: every byte of a line as \uXXXX, and what stands around it. */
+#define ENTRY_MAX (LOG_LINE * 6 + 256)
+/* Entries wait until there are so many bytes of them, or no more input. */
+#define BATCH 65536
+
+static char entries[BATCH + ENTRY_MAX];
+
 /* A full disk costs whole entries, never a part of one that would spoil the next, and never the container. */
-static void append(struct log *log, const char *entry, size_t n)
+static void append(struct log *log, const char *bytes, size_t n)
 {
 	struct statx st;
-	size_t done = 0;
+	size_t done = 0, whole;
 	while (done < n) {
-		long e = SYS(write, log->fd, entry + done, n - done);
+		long e = SYS(write, log->fd, bytes + done, n - done);
 		if (e == -EINTR)
 			continue;
 		if (e < 0)
 			break;
 		done += (size_t)e;
 	}
-	if (done == n)
-		log->size += n;
-	else if (done && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0 && st.stx_size >= done)
-		SYS(ftruncate, log->fd, st.stx_size - done);
+	/* There is no newline in an entry but at its end. */
+	for (whole = done; whole && bytes[whole - 1] != '\n';)
+		whole--;
+	log->size += whole;
+	if (whole < done && sys_statx(log->fd, "", AT_EMPTY_PATH, &st) >= 0 && st.stx_size >= done - whole)
+		SYS(ftruncate, log->fd, st.stx_size - (done - whole));
+}
+
+static void flush(struct log *log)
+{
+	if (log->waiting)
+		append(log, entries, log->waiting);
+	log->waiting = 0;
 }
 
 void log_open(struct log *log, const char *path, uint64_t max_size, uint64_t max_files)
 {
 	struct statx st;
 	char last;
-	*log = (struct log){-1, path, 0, max_size, max_files};
+	*log = (struct log){-1, path, 0, 0, max_size, max_files};
 	if (!path[0])
 		return;
 	log->fd = open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
@@ -138,12 +154,13 @@ static int plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
-static void write_entry(struct log *log, const unsigned char *bytes, size_t n, const char *stream)
+static void add_entry(struct log *log, const unsigned char *bytes, size_t n, const char *stream, uint64_t now)
 {
-	static char buffer[LOG_LINE * 6 + 256];
-	struct text t = {buffer, sizeof(buffer), 0, 0};
 	if (log->fd < 0)
 		return;
+	if (log->waiting >= BATCH)
+		flush(log);
+	struct text t = {entries + log->waiting, ENTRY_MAX, 0, 0};
 	text_add(&t, "{\"log\":\"");
 	for (size_t i = 0; i < n;) {
 		size_t run = i;
@@ -159,11 +176,17 @@ static void write_entry(struct log *log, const unsigned char *bytes, size_t n, c
 	text_add(&t, "\",\"stream\":\"");
 	text_add(&t, stream);
 	text_add(&t, "\",\"time\":\"");
-	text_add_time(&t, now_ns(0));
+	text_add_time(&t, now);
 	text_add(&t, "\"}\n");
-	if (log->max_size && log->size + t.length > log->max_size && log->size)
+	uint64_t size = log->size + log->waiting;
+	if (log->max_size && size && size + t.length > log->max_size) {
+		const char *entry = entries + log->waiting;
+		flush(log);
 		rotate(log);
-	append(log, buffer, t.length);
+		append(log, entry, t.length);
+	} else {
+		log->waiting += t.length;
+	}
 }
 
 /* A cut at LOG_LINE bytes must not split a character: how many bytes to hold back. */
@@ -181,6 +204,7 @@ static size_t unfinished_tail(const unsigned char *bytes, size_t n)
 
 void log_add(struct log *log, struct log_line *line, const char *stream, const unsigned char *bytes, size_t n)
 {
+	uint64_t now = now_ns(0); /* a nanosecond later for each, so that a time stands for one entry, as in Docker */
 	for (size_t i = 0; i < n;) {
 		size_t room = LOG_LINE - line->length, take = 0;
 		while (take < n - i && take < room && bytes[i + take] != '\n')
@@ -190,20 +214,22 @@ void log_add(struct log *log, struct log_line *line, const char *stream, const u
 		line->length += take + (size_t)newline;
 		i += take + (size_t)newline;
 		if (newline) {
-			write_entry(log, line->bytes, line->length, stream);
+			add_entry(log, line->bytes, line->length, stream, now++);
 			line->length = 0;
 		} else if (line->length == LOG_LINE) {
 			size_t held = unfinished_tail(line->bytes, LOG_LINE);
-			write_entry(log, line->bytes, LOG_LINE - held, stream);
+			add_entry(log, line->bytes, LOG_LINE - held, stream, now++);
 			memcpy(line->bytes, line->bytes + LOG_LINE - held, held);
 			line->length = held;
 		}
 	}
+	flush(log);
 }
 
 void log_finish(struct log *log, struct log_line *line, const char *stream)
 {
 	if (line->length)
-		write_entry(log, line->bytes, line->length, stream);
+		add_entry(log, line->bytes, line->length, stream, now_ns(0));
 	line->length = 0;
+	flush(log);
 }

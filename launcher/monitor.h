@@ -39,10 +39,11 @@ struct log_line {
 struct log {
 	int fd;
 	const char *path;
+	size_t waiting; /* bytes of entries that are not in the file yet */
 	uint64_t size, max_size, max_files;
 };
 void log_open(struct log *log, const char *path, uint64_t max_size, uint64_t max_files);
-/* Adds bytes of one stream: whole lines, and pieces of LOG_LINE bytes, become entries. */
+/* Adds bytes of one stream: whole lines, and pieces of LOG_LINE bytes, become entries, of the time of now. */
 void log_add(struct log *log, struct log_line *line, const char *stream, const unsigned char *bytes, size_t n);
 /* Writes what is left of an unfinished line. */
 void log_finish(struct log *log, struct log_line *line, const char *stream);
