@@ -142,6 +142,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./manifest.ts")).manifestRemoveCommand,
   },
   {
+    name: "port",
+    summary: "List port mappings or a specific mapping for the container",
+    load: async () => (await import("./port.ts")).portCommand,
+  },
+  {
     name: "ps",
     summary: "List containers",
     load: async () => (await import("./ps.ts")).psCommand,
@@ -155,6 +160,16 @@ export const COMMANDS: readonly Entry[] = [
     name: "push",
     summary: "Upload an image to a registry",
     load: async () => (await import("./push.ts")).pushCommand,
+  },
+  {
+    name: "rename",
+    summary: "Rename a container",
+    load: async () => (await import("./rename.ts")).renameCommand,
+  },
+  {
+    name: "restart",
+    summary: "Restart one or more containers",
+    load: async () => (await import("./restart.ts")).restartCommand,
   },
   {
     name: "rm",

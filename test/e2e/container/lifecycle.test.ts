@@ -170,3 +170,63 @@ test("exit codes of what cannot be started", () => {
   expect(sandbox.bocker(["run", "--nope"]).code).toBe(125);
   expect(sandbox.ok(["ps", "-aq"])).toBe("");
 });
+
+test("a container gets another name, while it runs, too", () => {
+  const id = sandbox.ok(["run", "-d", "--name", "before", "--network", "none", "busybox", "sleep", "1000"]);
+  create("--name", "other", "busybox", "true");
+  const since = String(Date.now() / 1000);
+  expect(sandbox.ok(["rename", "before", "after"])).toBe("");
+  expect([inspect(id).Name, inspect("after").Id]).toEqual(["/after", id]);
+  const refused = (...words: string[]) => {
+    const { code, stderr } = sandbox.bocker(["rename", ...words]);
+    expect(code).toBe(1);
+    return stderr;
+  };
+  expect(refused("before", "x1")).toBe("Error: No such container: before\n");
+  expect(refused("after", "other")).toMatch(
+    /^Error: Conflict\. The container name "\/other" is already in use/,
+  );
+  expect(refused("after", "after")).toBe(
+    "Error: Renaming a container with the same name as its current name\n",
+  );
+  expect(refused("after", "a b")).toMatch(/^Error: Invalid container name \(a b\)/);
+  expect(refused("after", "")).toBe("Error: Neither old nor new names may be empty\n");
+  expect(inspect(id).Name).toBe("/after");
+  expect(sandbox.ok(["rename", "/after", "/again"])).toBe("");
+  expect(sandbox.ok(["exec", "again", "echo", "alive"])).toBe("alive");
+  const events = sandbox.ok(["events", "--since", since, "--until", "0s", "-f", "event=rename"]).split("\n");
+  expect(events.map((line) => /rename .*\((.*)\)/.exec(line)![1])).toEqual([
+    "image=busybox, name=after, oldName=/before",
+    "image=busybox, name=again, oldName=/after",
+  ]);
+  sandbox.ok(["rm", "-f", "again", "other"]);
+});
+
+test("restart stops and starts", () => {
+  const trap = ["sh", "-c", "trap 'exit 5' TERM; date >>/starts; while :; do sleep 0.05; done"];
+  sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...trap]);
+  create("--name", "two", "busybox", "sleep", "1000");
+  for (let i = 0; i < 100 && sandbox.bocker(["exec", "one", "test", "-e", "/starts"]).code !== 0; i++)
+    Bun.sleepSync(20);
+  const before = inspect("one").State;
+  const since = String(Date.now() / 1000);
+  expect(sandbox.ok(["restart", "-t", "20", "one", "two"])).toBe("one\ntwo");
+  const after = inspect("one").State;
+  expect([after.Running, after.Pid === before.Pid]).toEqual([true, false]);
+  expect(Date.parse(after.StartedAt)).toBeGreaterThan(Date.parse(before.StartedAt));
+  expect(inspect("two").State.Running).toBe(true);
+  const events = sandbox.ok(["events", "--since", since, "--until", "0s", "-f", "container=one"]).split("\n");
+  expect(events.map((line) => line.split(" ")[2])).toEqual(["kill", "die", "stop", "start", "restart"]);
+  expect(events[1]).toContain("exitCode=5");
+  const count = () => sandbox.ok(["exec", "one", "cat", "/starts"]).split("\n").length;
+  for (let i = 0; i < 100 && count() < 2; i++) Bun.sleepSync(20);
+  expect(count()).toBe(2);
+  sandbox.ok(["run", "-d", "--rm", "--name", "gone", "--network", "none", "busybox", "sleep", "1000"]);
+  const refused = sandbox.bocker(["restart", "gone", "nobody", "two", "-s", "KILL"]);
+  expect([refused.code, refused.stdout]).toEqual([1, "two\n"]);
+  expect(refused.stderr).toBe(
+    "Error: cannot restart container gone: it is one of --rm, which is removed when it stops\nError: No such container: nobody\n",
+  );
+  expect(inspect("gone").State.Running).toBe(true);
+  sandbox.ok(["rm", "-f", "one", "two", "gone"]);
+});

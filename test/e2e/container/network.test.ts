@@ -205,6 +205,28 @@ test("ps and inspect tell where", () => {
   expect(inspect('{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}', "server")).toBe("8080");
 });
 
+test("port says where", () => {
+  expect(sandbox.ok(["port", "server"]).split("\n")).toEqual([
+    "80/tcp -> 0.0.0.0:8080",
+    "81/tcp -> 127.0.0.1:8081",
+    "90/tcp -> 0.0.0.0:9000",
+    "91/tcp -> 0.0.0.0:9001",
+  ]);
+  expect(sandbox.ok(["container", "port", "server", "81"])).toBe("127.0.0.1:8081");
+  expect(sandbox.ok(["port", "server", "90/tcp"])).toBe("0.0.0.0:9000");
+  const refused = (...words: string[]) => sandbox.bocker(["port", ...words]);
+  const none = { code: 1, stdout: "", stderr: "Error: no public port '80/udp' published for server\n" };
+  expect(refused("server", "80/udp")).toEqual(none);
+  expect(refused("server", "99").stderr).toBe("Error: no public port '99/tcp' published for server\n");
+  expect(refused("server", "x").stderr).toBe("Error: invalid port: x\n");
+  expect(refused("server", "80-81").stderr).toBe("Error: invalid port: 80-81\n");
+  expect(refused("server", "80/icmp").stderr).toBe("Error: invalid proto: icmp\n");
+  expect(refused("nobody").stderr).toBe("Error: No such container: nobody\n");
+  sandbox.ok(["create", "--name", "idle", "-p", "8099:80", "busybox", "true"]);
+  expect(sandbox.ok(["port", "idle"])).toBe("");
+  sandbox.ok(["rm", "idle"]);
+});
+
 test("a port belongs to one container, and is free when that has ended", () => {
   const taken = sandbox.bocker(["run", "--rm", "-p", "8080:80", "busybox", "true"]);
   expect(taken.code).toBe(125);
