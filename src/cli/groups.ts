@@ -6,6 +6,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     attach: ["attach"],
     commit: ["commit"],
     create: ["create"],
+    diff: ["diff"],
     exec: ["exec"],
     export: ["export"],
     fork: ["fork"],

@@ -32,6 +32,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./create.ts")).createCommand,
   },
   {
+    name: "diff",
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
+  {
     name: "events",
     summary: "Get real time events from bocker",
     load: async () => (await import("./events.ts")).eventsCommand,

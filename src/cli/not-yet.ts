@@ -9,7 +9,6 @@ const NOT_YET = new Set([
   "compose",
   "context",
   "cp",
-  "diff",
   "network",
   "pause",
   "plugin",

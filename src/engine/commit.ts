@@ -10,7 +10,7 @@ import type { ImageRecord } from "../state/images.ts";
 import { readState } from "../state/status.ts";
 import { addLayer } from "./add-layer.ts";
 import { applyChanges } from "./changes.ts";
-import { openChanges } from "./container-changes.ts";
+import { MOUNT_POINTS, openChanges } from "./container-changes.ts";
 import { containerEvent } from "./container-events.ts";
 import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
@@ -30,9 +30,6 @@ export interface CommitOptions {
   pause: boolean;
   signal?: AbortSignal | undefined;
 }
-
-/** Where the engine mounts things that an image need not have; Docker leaves them out, too. */
-const MOUNT_POINTS = new Set(["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf"]);
 
 /** Where the container has volumes of its own, as its image and `-v /path` say. */
 function volumesOf({ mounts }: ContainerRecord, image: ExecutionConfig): Record<string, object> {

@@ -20,25 +20,16 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../../os/constants.ts";
-import { readDirectory } from "../../os/directories.ts";
 import { dataExtents } from "../../os/file-contents.ts";
-import { close, openat, pread, readlinkat, withFd } from "../../os/files.ts";
-import {
-  flistxattr,
-  fstat,
-  isDevice,
-  isDirectory,
-  isRegular,
-  pathBelow,
-  type Stat,
-  statat,
-} from "../../os/metadata.ts";
+import { close, openat, pread, readlinkat } from "../../os/files.ts";
+import { flistxattr, fstat, isDevice, isRegular, pathBelow, type Stat, statat } from "../../os/metadata.ts";
 import { isSystemError } from "../../os/system-error.ts";
 import { type WalkStep, walkTree } from "../../os/tree-walk.ts";
 import { attributesAt, attributesOf } from "./copy-file.ts";
 import { archivedExtents } from "./holes.ts";
 import { quoted } from "./layer-path.ts";
 import { walkLayers } from "./merged-walk.ts";
+import { isEmptyMountPoint } from "./mount-points.ts";
 import { type Extent, NAME_MAX, type TarEntry, type TarEntryType } from "./tar-entry.ts";
 import { END_OF_ARCHIVE, storedDataSize, tarHeader, tarPadding } from "./tar-writer.ts";
 import { type ChangeStep, type TreePair, treeChanges } from "./tree-changes.ts";
@@ -132,7 +123,7 @@ class TreeArchive {
         `${quoted(step.path)}: an image cannot hold names that start with ".wh."`,
       );
     }
-    if (this.#isMountPoint(step, stat)) return;
+    if (isEmptyMountPoint(step, stat, this.#options.mountPoints)) return;
     if (this.#isUpper && isWhiteoutDevice(stat)) {
       yield tarHeader(this.#marker(whiteoutPath(step)));
       return;
@@ -150,14 +141,6 @@ class TreeArchive {
     if (type === "file") yield* this.#file(step);
     else yield tarHeader(this.#unopenable(type, step, stat));
     if (stat.nlink > 1) this.#links.set(stat.identity, step.path);
-  }
-
-  #isMountPoint(step: WalkStep, stat: Stat): boolean {
-    if (this.#options.mountPoints?.has(step.path.toString("latin1")) !== true) return false;
-    if (isRegular(stat)) return stat.size === 0;
-    if (!isDirectory(stat)) return false;
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    return withFd(openat(step.dirfd, step.name, flags), (fd) => readDirectory(fd).length === 0);
   }
 
   *#directory(step: WalkStep, stat: Stat): Generator<Buffer, void, void> {
