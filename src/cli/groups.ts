@@ -24,6 +24,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     run: ["run"],
     start: ["start"],
     stop: ["stop"],
+    top: ["top"],
     wait: ["wait"],
   },
   image: {

@@ -242,6 +242,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./tag.ts")).tagCommand,
   },
   {
+    name: "top",
+    summary: "Display the running processes of a container",
+    load: async () => (await import("./top.ts")).topCommand,
+  },
+  {
     name: "undo",
     summary: "Give a container's files back as they were before its last exec",
     load: async () => (await import("./undo.ts")).undoCommand,

@@ -13,7 +13,6 @@ const NOT_YET = new Set([
   "pause",
   "plugin",
   "stats",
-  "top",
   "trust",
   "unpause",
   "update",
