@@ -4,7 +4,8 @@
  * Promises: nothing outside that directory is read, written or linked to, whatever the archive says: all
  * work is relative to descriptors found by RESOLVE_IN_ROOT, no final symlink is followed, and names that
  * climb out are refused. Every failure is a BockerError that names the entry; what has been written by
- * then is the caller's to remove. Nothing is synced to disk.
+ * then is the caller's to remove. Nothing is synced to disk. Entries are made in their order, but later than they are
+ * given: the failure of one may be thrown by a later one, or by `finish`.
  *
  * The directory must not be writable by anyone else meanwhile.
  */
@@ -179,7 +180,7 @@ export class LayerApplier implements TarSink {
     }
   }
 
-  /** After the archive's end: sets the times of all directories. */
+  /** After the archive's end: makes what is still waiting, and sets the times of all directories. */
   finish(): void {
     this.#files.drain();
     for (const { path, mtime, identity } of this.#directoryTimes.values()) {
