@@ -3,6 +3,7 @@ import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parsePortRange } from "../network/ports.ts";
 import type { ContainerRecord, ContainerState } from "../spec/container.ts";
+import { stateName } from "../state/status.ts";
 import { type Filters, hasLabel, parseFilters } from "./filters.ts";
 
 type Test = (record: ContainerRecord, state: ContainerState) => boolean;
@@ -72,7 +73,7 @@ const TESTS: Record<string, (value: string, engine: Engine) => Test> = {
   },
   status: (value) => {
     if (!STATUSES.includes(value)) throw new BockerError("invalid", `invalid filter 'status=${value}'`);
-    return (_, state) => state.status === value;
+    return (_, state) => stateName(state) === value;
   },
   volume:
     (value) =>

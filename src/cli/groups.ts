@@ -15,6 +15,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     list: ["ps"],
     logs: ["logs"],
     ls: ["ps"],
+    pause: ["pause"],
     port: ["port"],
     ps: ["ps"],
     remove: ["rm"],
@@ -25,6 +26,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     start: ["start"],
     stop: ["stop"],
     top: ["top"],
+    unpause: ["unpause"],
     wait: ["wait"],
   },
   image: {

@@ -147,6 +147,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./manifest.ts")).manifestRemoveCommand,
   },
   {
+    name: "pause",
+    summary: "Pause all processes within one or more containers",
+    load: async () => (await import("./pause.ts")).pauseCommand,
+  },
+  {
     name: "port",
     summary: "List port mappings or a specific mapping for the container",
     load: async () => (await import("./port.ts")).portCommand,
@@ -250,6 +255,11 @@ export const COMMANDS: readonly Entry[] = [
     name: "undo",
     summary: "Give a container's files back as they were before its last exec",
     load: async () => (await import("./undo.ts")).undoCommand,
+  },
+  {
+    name: "unpause",
+    summary: "Unpause all processes within one or more containers",
+    load: async () => (await import("./pause.ts")).unpauseCommand,
   },
   {
     name: "version",

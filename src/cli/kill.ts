@@ -14,7 +14,7 @@ export const killCommand: Command = {
   run(values, engine) {
     const signal = parseSignal(values.string("signal") ?? "KILL");
     return forEachWord(values.positional, async (word) => {
-      signalContainer(engine, engine.containers.find(word), signal);
+      await signalContainer(engine, engine.containers.find(word), signal);
       return word;
     });
   },

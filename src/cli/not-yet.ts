@@ -10,11 +10,9 @@ const NOT_YET = new Set([
   "context",
   "cp",
   "network",
-  "pause",
   "plugin",
   "stats",
   "trust",
-  "unpause",
   "update",
 ]);
 

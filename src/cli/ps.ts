@@ -2,7 +2,7 @@
 import { shortId } from "../base/ids.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ContainerRecord, ContainerState, PublishedPort } from "../spec/container.ts";
-import { stateReader } from "../state/status.ts";
+import { stateName, stateReader } from "../state/status.ts";
 import type { Command } from "./command.ts";
 import type { ContainerFilter } from "./container-filter.ts";
 import type { FlagValues } from "./flags.ts";
@@ -33,7 +33,8 @@ const COMMAND_WIDTH = 20;
 /** "Up 3 minutes", "Exited (0) 2 hours ago", "Created" */
 function statusText(state: ContainerState, now = Date.now()): string {
   if (state.status === "created") return "Created";
-  if (state.status === "running") return `Up ${humanDuration(now - Date.parse(state.started))}`;
+  if (state.status === "running")
+    return `Up ${humanDuration(now - Date.parse(state.started))}${state.paused ? " (Paused)" : ""}`;
   return `Exited (${state.code}) ${ago(state.finished, now)}`;
 }
 
@@ -79,7 +80,7 @@ const FIELDS: Record<string, (shown: ShownContainer) => string> = {
   CreatedAt: ({ record }) => createdAt(record.created),
   RunningFor: ({ record }) => ago(record.created),
   Status: ({ state }) => statusText(state),
-  State: ({ state }) => state.status,
+  State: ({ state }) => stateName(state),
   Ports: ({ record, state }) => portsText(record, state.status === "running"),
   Names: ({ record }) => record.name,
   Labels: ({ record }) =>

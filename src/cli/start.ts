@@ -58,8 +58,9 @@ export const startCommand: Command = {
     }
     return forEachWord(positional, async (word) => {
       const record = engine.containers.find(word);
+      const state = readState(engine.paths, record.id);
       // As in Docker, starting what runs already is no error.
-      if (readState(engine.paths, record.id).status !== "running")
+      if (state.status !== "running" || state.paused)
         await startDetached(engine, record, parseDetachKeys(values.string("detach-keys")));
       return word;
     });

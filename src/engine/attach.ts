@@ -7,12 +7,12 @@ import { recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 import { runningPid } from "./exec.ts";
 
-/** A connection to the container's monitor, and the pid that signals go to. Throws "not-running". */
+/** A connection to the container's monitor, and the pid that signals go to. Throws "not-running", "conflict". */
 export function connectMonitor(
   engine: Engine,
   record: ContainerRecord,
 ): { connection: MonitorConnection; pid: number } {
-  const pid = runningPid(engine, record);
+  const pid = runningPid(engine, record, "attach");
   const connection = MonitorConnection.open(containerPaths(engine.paths, record.id).attach);
   if (connection === undefined) throw new BockerError("not-running", `container ${record.id} is not running`);
   recordContainerEvents(engine, record, "attach");

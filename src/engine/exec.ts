@@ -45,11 +45,20 @@ export interface ExecRequest {
   timings: boolean;
 }
 
-/** The pid of a container's first process. Throws "not-running" in Docker's words. */
-export function runningPid(engine: Engine, record: ContainerRecord): number {
+/** The pid of a container's first process. Throws "not-running" in Docker's words, "conflict" for one that is paused. */
+export function runningPid(
+  engine: Engine,
+  record: ContainerRecord,
+  what: "exec" | "attach" = "exec",
+): number {
   const state = readState(engine.paths, record.id);
   if (state.status !== "running")
     throw new BockerError("not-running", `container ${record.id} is not running`);
+  if (state.paused)
+    throw new BockerError(
+      "conflict",
+      `container ${record.id} is paused, unpause the container before ${what}`,
+    );
   return state.pid;
 }
 

@@ -1,5 +1,6 @@
 /** A running container whose processes are stopped for a while, and what sees to it that they go on, whatever happens. */
 import { setTimeout as delay } from "node:timers/promises";
+import { BockerError } from "../base/errors.ts";
 import { cgroupFreezer } from "../cgroup/freezer.ts";
 import { exists, readTextIfExists, removeFile, writeFile } from "../os/host-files.ts";
 import { isSystemError } from "../os/system-error.ts";
@@ -43,7 +44,9 @@ export async function frozen<T>(
   record: ContainerRecord,
   action: () => Promise<T>,
 ): Promise<T> {
-  const mark = containerPaths(engine.paths, record.id).frozen;
+  const { frozen: mark, paused } = containerPaths(engine.paths, record.id);
+  // It stands still already, and is to do so afterwards.
+  if (exists(paused)) return action();
   try {
     writeFile(mark, "");
   } catch (error) {
@@ -80,4 +83,22 @@ export function isLeftFrozen(engine: Engine, id: string): boolean {
 export function thaw(engine: Engine, record: ContainerRecord): void {
   write(record, "thaw");
   removeFile(containerPaths(engine.paths, record.id).frozen);
+}
+
+/** Stops all its processes, until `resume`. The caller holds the container's lock. Throws "platform" on machines without a freezer. */
+export async function hold(engine: Engine, record: ContainerRecord): Promise<void> {
+  if (cgroupFreezer(containerCgroup(record)) === undefined)
+    throw new BockerError(
+      "platform",
+      "this machine has no cgroup controller that could pause a container: freezer",
+    );
+  writeFile(containerPaths(engine.paths, record.id).paused, "");
+  write(record, "freeze");
+  await awaitFrozen(record);
+}
+
+/** Lets go on what `hold` has stopped. */
+export function resume(engine: Engine, record: ContainerRecord): void {
+  write(record, "thaw");
+  removeFile(containerPaths(engine.paths, record.id).paused);
 }

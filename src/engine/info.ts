@@ -4,7 +4,7 @@ import { totalmem } from "node:os";
 import { readLayout } from "../cgroup/layout.ts";
 import { exists, readText } from "../os/host-files.ts";
 import { hostName, kernelRelease } from "../os/machine.ts";
-import { readState } from "../state/status.ts";
+import { readState, stateName } from "../state/status.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./engine.ts";
 
@@ -21,14 +21,16 @@ const machineName = () => ({ x64: "x86_64", arm64: "aarch64" })[process.arch as 
 export function engineInfo(engine: Engine) {
   const layout = readLayout();
   const containers = engine.containers.list();
-  const running = containers.filter(({ id }) => readState(engine.paths, id).status === "running").length;
+  const states = containers.map(({ id }) => stateName(readState(engine.paths, id)));
+  const count = (name: string) => states.filter((state) => state === name).length;
+  const [running, paused] = [count("running"), count("paused")];
   const has = (controller: string) => layout.unified !== undefined || layout.controllers.has(controller);
   return {
     ID: "",
     Containers: containers.length,
     ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: containers.length - running,
+    ContainersPaused: paused,
+    ContainersStopped: containers.length - running - paused,
     // The built-in one counts, too.
     Images: engine.images.list().length + 1,
     Driver: engine.driver.name,

@@ -1,7 +1,7 @@
 /** A container as Docker's API describes it (ContainerInspectResponse, API 1.51). */
 import type { ContainerRecord, ContainerState, MountPoint, PublishedPort } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
-import { readState, startedAt } from "../state/status.ts";
+import { readState, startedAt, stateName } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
@@ -11,9 +11,9 @@ type Json = Record<string, unknown>;
 function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState): Json {
   const exited = state.status === "exited" ? state : undefined;
   return {
-    Status: state.status,
+    Status: stateName(state),
     Running: state.status === "running",
-    Paused: false,
+    Paused: stateName(state) === "paused",
     Restarting: false,
     OOMKilled: exited?.oomKilled ?? false,
     Dead: false,

@@ -23,11 +23,12 @@ export interface RemoveOptions {
 
 /** Throws "conflict" for a container that runs, unless it may be killed. */
 export function checkRemovable(engine: Engine, record: ContainerRecord, force: boolean): void {
-  if (!force && readState(engine.paths, record.id).status === "running")
-    throw new BockerError(
-      "conflict",
-      `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
-    );
+  const state = readState(engine.paths, record.id);
+  if (force || state.status !== "running") return;
+  const reason = state.paused
+    ? "container is paused and must be unpaused first"
+    : "container is running: stop the container before removing or force remove";
+  throw new BockerError("conflict", `cannot remove container "${record.name}": ${reason}`);
 }
 
 /**

@@ -33,13 +33,16 @@ export async function startContainer(
   const held = lockContainer(engine, record);
   let network: NetworkPlan | undefined;
   try {
-    const { status } = readState(engine.paths, record.id);
-    if (status === "running")
+    const state = readState(engine.paths, record.id);
+    if (state.status === "running" && state.paused)
+      throw new BockerError("conflict", "cannot start a paused container, try unpause instead");
+    if (state.status === "running")
       throw new BockerError("conflict", `container ${shortId(record.id)} is already running`);
     network = await planNetwork(engine, record);
     // R10: all that a start changes of it is its place in the network, which ends with the boot.
     engine.transaction(() => engine.containers.update(record), { passing: true });
     makeDirectories(files.run, 0o700);
+    removeFile(files.paused);
     const layers = rootLayers(engine, record);
     const decide = () => FreshStart.decide(engine, record, layers, options);
     const decided = await decide();

@@ -4,6 +4,7 @@ import { MonitorConnection } from "../monitor/connection.ts";
 import { FINISH } from "../monitor/protocol.ts";
 import { POLLIN } from "../os/constants.ts";
 import { close } from "../os/files.ts";
+import { exists } from "../os/host-files.ts";
 import { openProcess, pidfdSendSignal, pollAsync } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
@@ -25,10 +26,22 @@ async function ended(pidfd: number, timeout: number): Promise<boolean> {
   return events[0] !== 0;
 }
 
-/** Sends a signal, and says so before: what comes of it is told after it. */
-function signalAndTell(engine: Engine, record: ContainerRecord, pidfd: number, signal: number): void {
+/**
+ * Sends a signal, and says so before: what comes of it is told after it. A paused container goes on, as in Docker: it could
+ * not hear it.
+ */
+async function signalAndTell(
+  engine: Engine,
+  record: ContainerRecord,
+  pidfd: number,
+  signal: number,
+): Promise<void> {
   recordEvents(engine.paths, [containerEvent(record, "kill", { signal: String(signal) })]);
   signalIfAlive(pidfd, signal);
+  if (!exists(containerPaths(engine.paths, record.id).paused)) return;
+  const { resume } = await import("./freeze.ts");
+  resume(engine, record);
+  recordContainerEvents(engine, record, "unpause");
 }
 
 function signalIfAlive(pidfd: number, signal: number): void {
@@ -55,11 +68,15 @@ function openRunning(engine: Engine, id: string): { init: number; monitor: numbe
 }
 
 /** Sends a signal. Throws "not-running" in Docker's words. */
-export function signalContainer(engine: Engine, record: ContainerRecord, signal: number): void {
+export async function signalContainer(
+  engine: Engine,
+  record: ContainerRecord,
+  signal: number,
+): Promise<void> {
   const running = openRunning(engine, record.id);
   if (running === undefined) throw new BockerError("not-running", `container ${record.id} is not running`);
   try {
-    signalAndTell(engine, record, running.init, signal);
+    await signalAndTell(engine, record, running.init, signal);
   } finally {
     close(running.init);
     if (running.monitor !== undefined) close(running.monitor);
@@ -106,10 +123,10 @@ async function stop(
   const running = openRunning(engine, record.id);
   if (running === undefined) return false;
   try {
-    signalAndTell(engine, record, running.init, signal);
+    await signalAndTell(engine, record, running.init, signal);
     const isEnough = signal !== SIGKILL && (await ended(running.init, timeout < 0 ? -1 : timeout * 1000));
     if (!isEnough) {
-      if (signal !== SIGKILL) signalAndTell(engine, record, running.init, SIGKILL);
+      if (signal !== SIGKILL) await signalAndTell(engine, record, running.init, SIGKILL);
       if (!(await ended(running.init, PATIENCE_MS))) {
         const { thaw } = await import("./freeze.ts");
         thaw(engine, record);

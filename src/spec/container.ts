@@ -145,7 +145,7 @@ export interface ContainerRecord {
 /** What happened to it; derived from its files, never stored. */
 export type ContainerState =
   | { status: "created" }
-  | { status: "running"; pid: number; monitor: number; started: string }
+  | { status: "running"; paused: boolean; pid: number; monitor: number; started: string }
   | { status: "exited"; code: number; oomKilled: boolean; finished: string; error?: string };
 
 /** Bytes of /dev/shm where nothing was asked for, as Docker has it. */

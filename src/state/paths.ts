@@ -62,6 +62,8 @@ export function containerPaths(paths: Paths, id: string) {
     state: `${run}/state`,
     /** There while somebody keeps the container's processes from running. */
     frozen: `${run}/frozen`,
+    /** There from `pause` to `unpause`. */
+    paused: `${run}/paused`,
     attach: `${run}/attach`,
   };
 }

@@ -87,7 +87,13 @@ export function readState(paths: Paths, id: string): ContainerState {
   const exit = readJson(files.exit, EXIT);
   // Between the container's end and the record of it the monitor is still there.
   if (exit === undefined && running !== undefined && (isAlive(running) || isWatched(running)))
-    return { status: "running", pid: running.pid, monitor: running.monitor, started: running.started };
+    return {
+      status: "running",
+      paused: exists(files.paused),
+      pid: running.pid,
+      monitor: running.monitor,
+      started: running.started,
+    };
   if (exit !== undefined)
     return { status: "exited", code: exit.code, oomKilled: exit.oom, finished: exit.finished };
   if (!exists(files.started)) return { status: "created" };
@@ -121,6 +127,11 @@ export function monitorPid(paths: Paths, id: string): number | undefined {
 
 export function hasMonitor(paths: Paths, id: string): boolean {
   return monitorPid(paths, id) !== undefined;
+}
+
+/** What Docker calls its state. */
+export function stateName(state: ContainerState): string {
+  return state.status === "running" && state.paused ? "paused" : state.status;
 }
 
 /** When the container was started last; undefined when never. */

@@ -51,6 +51,14 @@ dd if=/dev/tty0 of=/dev/null bs=1 count=0 2>/dev/null && echo tty reads
 section commit-frozen
 bocker commit limited kept > /dev/null && bocker run --rm --network none kept echo committed
 cat "$directory/cgroup.freeze"
+section paused
+bocker pause limited
+cat "$directory/cgroup.freeze"
+grep frozen "$directory/cgroup.events"
+bocker top limited | tail -n +2 | grep -c .
+bocker unpause limited
+cat "$directory/cgroup.freeze"
+bocker pause limited
 section removed
 bocker rm -f limited
 groups_left

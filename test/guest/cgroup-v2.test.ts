@@ -91,6 +91,10 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
     expect(section("commit-frozen")).toBe("committed\n0");
   });
 
+  test("pause and unpause, and rm -f of what is paused", () => {
+    expect(section("paused")).toBe("limited\n1\nfrozen 1\n2\nlimited\n0\nlimited");
+  });
+
   test("out of memory is told from being killed", () => {
     expect(section("oom")).toContain("code 137");
     expect(section("oom")).toContain("true 137");

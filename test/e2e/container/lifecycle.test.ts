@@ -230,3 +230,86 @@ test("restart stops and starts", () => {
   expect(inspect("gone").State.Running).toBe(true);
   sandbox.ok(["rm", "-f", "one", "two", "gone"]);
 });
+
+test("paused, it stands still, and goes on where it was", () => {
+  const count = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/count; usleep 5000; done"];
+  const id = sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...count]);
+  const counted = () => Number(readFileSync(`/proc/${inspect("one").State.Pid}/root/count`, "utf8"));
+  for (let i = 0; i < 100 && !existsSync(`/proc/${inspect("one").State.Pid}/root/count`); i++)
+    Bun.sleepSync(20);
+  const since = String(Date.now() / 1000);
+  expect(sandbox.ok(["pause", "one"])).toBe("one");
+  const before = counted();
+  Bun.sleepSync(100);
+  expect(counted()).toBe(before);
+  expect(inspect("one").State).toMatchObject({ Status: "paused", Running: true, Paused: true });
+  const listed = (...words: string[]) =>
+    sandbox.ok(["ps", "--format", "{{.Names}} {{.State}} {{.Status}}", ...words]);
+  expect(listed()).toMatch(/^one paused Up .* \(Paused\)$/);
+  expect(listed("-f", "status=paused")).toMatch(/^one /);
+  expect(listed("-f", "status=running")).toBe("");
+  expect(sandbox.ok(["info", "-f", "{{.ContainersRunning}} {{.ContainersPaused}}"])).toBe("0 1");
+  const refused = (...words: string[]) => {
+    const { code, stderr } = sandbox.bocker(words);
+    return [code, stderr];
+  };
+  const paused = (what: string) => [
+    1,
+    `Error: container ${id} is paused, unpause the container before ${what}\n`,
+  ];
+  expect(refused("exec", "one", "true")).toEqual(paused("exec"));
+  expect(refused("attach", "one")).toEqual(paused("attach"));
+  expect(refused("pause", "one")).toEqual([1, `Error: container ${id} is already paused\n`]);
+  expect(refused("start", "one")).toEqual([
+    1,
+    "Error: cannot start a paused container, try unpause instead\n",
+  ]);
+  expect(refused("rm", "one")).toEqual([
+    1,
+    'Error: cannot remove container "one": container is paused and must be unpaused first\n',
+  ]);
+  // What freezes for a moment does not let go on what was paused.
+  sandbox.ok(["commit", "one", "committed"]);
+  sandbox.ok(["rmi", "committed"]);
+  expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
+  expect([inspect("one").State.Paused, counted()]).toEqual([true, before]);
+  expect(sandbox.ok(["unpause", "one"])).toBe("one");
+  for (let i = 0; i < 100 && counted() === before; i++) Bun.sleepSync(20);
+  expect(counted()).toBeGreaterThan(before);
+  expect(refused("unpause", "one")).toEqual([1, `Error: container ${id} is not paused\n`]);
+  const events = sandbox.ok(["events", "--since", since, "--until", "0s", "-f", "container=one"]).split("\n");
+  expect(events.map((line) => line.split(" ")[2])).toEqual(["pause", "commit", "unpause"]);
+  sandbox.ok(["rm", "-f", "one"]);
+  expect(refused("pause", "one")).toEqual([1, "Error: No such container: one\n"]);
+});
+
+test.each([
+  ["stop", ["stop", "-t", "20"], 5],
+  ["kill", ["kill"], 137],
+  ["rm -f", ["rm", "-f"], undefined],
+  ["restart", ["restart", "-t", "20"], "running"],
+] as const)("%s reaches a paused container, too", (_, words, end) => {
+  const trap = ["sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.02; done"];
+  const id = sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...trap]);
+  for (let i = 0; i < 100 && sandbox.ok(["logs", "one"]) === ""; i++) Bun.sleepSync(20);
+  sandbox.ok(["pause", "one"]);
+  const since = String(Date.now() / 1000);
+  expect(sandbox.ok([...words, "one"])).toBe("one");
+  if (end !== undefined) {
+    if (end !== "running") expect(sandbox.ok(["wait", "one"])).toBe(String(end));
+    expect(inspect("one").State).toMatchObject({ Paused: false, Status: end === "running" ? end : "exited" });
+  }
+  const events = sandbox
+    .ok(["events", "--since", since, "--until", "0s", "-f", `container=${id}`])
+    .split("\n");
+  expect(events.slice(0, 3).map((line) => line.split(" ")[2])).toEqual(["kill", "unpause", "die"]);
+  sandbox.bocker(["rm", "-f", "one"]);
+  expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
+});
+
+test("what does not run cannot be paused", () => {
+  const id = create("--name", "idle", "busybox", "true");
+  expect(sandbox.bocker(["pause", "idle"]).stderr).toBe(`Error: container ${id} is not running\n`);
+  expect(sandbox.bocker(["unpause", "idle"]).stderr).toBe(`Error: container ${id} is not running\n`);
+  sandbox.ok(["rm", "idle"]);
+});
