@@ -11,6 +11,7 @@ import { POLLIN } from "../os/constants.ts";
 import { close } from "../os/files.ts";
 import { openProcess, poll } from "../os/processes.ts";
 import { readRootFile } from "../os/root-files.ts";
+import { isSystemError } from "../os/system-error.ts";
 import { selectCapabilities } from "../runtime/generate/capabilities.ts";
 import { mergeEnvironment, processEnvironment } from "../runtime/generate/environment.ts";
 import { processCapabilities, processOf } from "../runtime/generate/spec.ts";
@@ -44,6 +45,9 @@ export interface ExecRequest {
   detachKeys: Uint8Array;
   timings: boolean;
 }
+
+/** Milliseconds: all processes of a container end before its first one has. */
+const ENDING_MS = 1000;
 
 /** The pid of a container's first process. Throws "not-running" in Docker's words, "conflict" for one that is paused. */
 export function runningPid(
@@ -183,7 +187,10 @@ export async function execInContainer(
   } catch (error) {
     // Whatever fails because it has ended meanwhile: that is what is said, before its monitor has recorded it, too.
     runningPid(engine, record);
-    if (pidfd !== undefined && poll([{ fd: pidfd, events: POLLIN }], 0)[0] !== 0)
+    // A process that ends has left its root and its namespaces before it is seen to have ended.
+    const cause = error instanceof BockerError ? error.cause : error;
+    const isEnding = isSystemError(cause, "ENOENT", "ESRCH");
+    if (pidfd !== undefined && poll([{ fd: pidfd, events: POLLIN }], isEnding ? ENDING_MS : 0)[0] !== 0)
       throw new BockerError("not-running", `container ${record.id} is not running`);
     throw error;
   } finally {

@@ -2,7 +2,7 @@
 import { BockerError } from "../base/errors.ts";
 import type { MonitorEvent } from "../monitor/protocol.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../os/constants.ts";
-import { messageOfErrno } from "../os/system-error.ts";
+import { messageOfErrno, SystemError } from "../os/system-error.ts";
 import type { Operation, Plan } from "../runtime/plan/operation.ts";
 
 /**
@@ -53,7 +53,10 @@ export function startError(plan: Plan, event: Extract<MonitorEvent, { type: "fai
     return new BockerError("internal", `the launcher could not read its plan: ${reason}`);
   if (operation.op !== "exec") {
     const Failure = failureOf(operation, event.errno);
-    return new Failure("start-failed", `failed to create the container: ${operation.what}: ${reason}`);
+    const cause = new SystemError(event.errno, operation.op);
+    return new Failure("start-failed", `failed to create the container: ${operation.what}: ${reason}`, {
+      cause,
+    });
   }
   const program = operation.argv[0] ?? "";
   if (event.errno === ENOENT || event.errno === ENOTDIR)

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Sandbox } from "../e2e/sandbox.ts";
 
-/** Without what is shared by all and bounded: locks, kept plans and filters, the database's log. */
+/** Without what is shared by all and bounded: locks, kept plans and filters, the log of the database, the journal of events. */
 const entries = (path: string) =>
   readdirSync(path, { recursive: true, encoding: "utf8" })
-    .filter((name) => !/^(state\.db|locks|seccomp|plans)/.test(name))
+    .filter((name) => !/^(state\.db|locks|seccomp|plans|events)/.test(name))
     .join("\n");
 
 /** Ended children of the sandbox's monitors that nobody has taken notice of. */
