@@ -15,6 +15,7 @@ const PART_TITLES: Record<string, string> = {
   trees: "Images from files",
   logs: "Logs",
   records: "Many records",
+  store: "Many images",
   library: "As a library",
 };
 

@@ -1,6 +1,6 @@
 /** Writing to the terminal: everything at once, and safe to look at. */
 
-import { visible } from "../base/visible.ts";
+import { isVisible, visible } from "../base/visible.ts";
 import { write } from "../os/files.ts";
 
 export { visible };
@@ -38,7 +38,10 @@ const COLUMN_MINIMUM = 10;
 
 /** Columns as Docker's tabwriter aligns them: ten wide at least, three blanks between, nothing behind the last. */
 export function table(header: string[], rows: string[][]): string {
-  const lines = [header, ...rows].map((row) => row.map(visible));
+  const all = [header, ...rows];
+  const lines = isVisible(all.map((row) => row.join(" ")).join(" "))
+    ? all
+    : all.map((row) => row.map(visible));
   const widths = header.map((_, column) =>
     lines.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0),
   );

@@ -40,7 +40,7 @@ const BUDGET: [command: string, entries: string[], modules: number, kilobytes: n
   [
     ["--version", ["main.ts"], 22, 49, []],
     ["version", ["main.ts", "cli/version.ts"], 26, 52, []],
-    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 178, ["bun:sqlite"]],
+    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 179, ["bun:sqlite"]],
     ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 172, ["bun:sqlite"]],
     ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 49, 95, ["bun:sqlite"]],
   ];
