@@ -232,7 +232,12 @@ test("restart stops and starts", () => {
 });
 
 test("paused, it stands still, and goes on where it was", () => {
-  const count = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/count; usleep 5000; done"];
+  // By a rename: the file is never empty.
+  const count = [
+    "sh",
+    "-c",
+    "i=0; while :; do i=$((i+1)); echo $i >/next; mv /next /count; usleep 5000; done",
+  ];
   const id = sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...count]);
   const counted = () => Number(readFileSync(`/proc/${inspect("one").State.Pid}/root/count`, "utf8"));
   for (let i = 0; i < 100 && !existsSync(`/proc/${inspect("one").State.Pid}/root/count`); i++)
