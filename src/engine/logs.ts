@@ -31,8 +31,8 @@ export interface LogQuery {
 const READ_SIZE = 1 << 18;
 const NEWLINE = 0x0a;
 const RECHECK_MS = 500;
-/** To open a log's files without a rotation in between. */
-const ATTEMPTS = 10;
+/** To open a log's files without a rotation in between: a tenth of a millisecond each, and some logs rotate as fast. */
+const ATTEMPTS = 200;
 
 interface LogFile {
   fd: number;
@@ -84,8 +84,9 @@ function openLog(path: string): LogFile | undefined {
 /** The files under `path` and its numbers, opened, the oldest first. */
 function openNumbered(path: string): LogFile[] {
   const files: LogFile[] = [];
-  // In the middle of a rotation one number is missing, for good when the monitor was killed there.
-  for (let number = 0, missing = 0; missing < 2; number++) {
+  // In the middle of a rotation one number is missing, for good when the monitor was killed there; two, where the next one
+  // has come meanwhile.
+  for (let number = 0, missing = 0; missing < 3; number++) {
     const file = openLog(number === 0 ? path : `${path}.${number}`);
     missing = file === undefined ? missing + 1 : 0;
     if (file === undefined) continue;
