@@ -92,7 +92,10 @@ export async function hold(engine: Engine, record: ContainerRecord): Promise<voi
       "platform",
       "this machine has no cgroup controller that could pause a container: freezer",
     );
-  writeFile(containerPaths(engine.paths, record.id).paused, "");
+  const { paused, frozen: mark } = containerPaths(engine.paths, record.id);
+  writeFile(paused, "");
+  // What somebody left who was killed at it: by it the next command would let the container go on.
+  removeFile(mark);
   write(record, "freeze");
   await awaitFrozen(record);
 }

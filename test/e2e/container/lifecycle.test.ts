@@ -1,6 +1,6 @@
 /** create, start, ps, wait, inspect, rm: what a container is, from first to last. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -243,6 +243,8 @@ test("paused, it stands still, and goes on where it was", () => {
   for (let i = 0; i < 100 && !existsSync(`/proc/${inspect("one").State.Pid}/root/count`); i++)
     Bun.sleepSync(20);
   const since = String(Date.now() / 1000);
+  // Of a copy that was killed: what mends that must not let go on what is paused.
+  writeFileSync(join(sandbox.run, "containers", id, "frozen"), "");
   expect(sandbox.ok(["pause", "one"])).toBe("one");
   const before = counted();
   Bun.sleepSync(100);
