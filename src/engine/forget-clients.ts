@@ -3,7 +3,7 @@
  * datagrams go, for as long as it goes on sending: to nobody, or to a container that had the port before. As in Docker,
  * that is forgotten when the port is published.
  */
-import { parseIpv4 } from "../base/ipv4.ts";
+import { socketAddress } from "../network/bridge/host-port.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../os/constants.ts";
 import { close } from "../os/files.ts";
 import {
@@ -23,11 +23,7 @@ const IPPROTO_UDP = 17;
 function isLocal(address: string): boolean {
   const fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC);
   try {
-    // struct sockaddr_in, any port.
-    const name = new Uint8Array(16);
-    new DataView(name.buffer).setUint16(0, AF_INET, true);
-    name.set(parseIpv4(address), 4);
-    bind(fd, name);
+    bind(fd, socketAddress(address, 0));
     return true;
   } catch (error) {
     if (isSystemError(error, "EADDRNOTAVAIL")) return false;

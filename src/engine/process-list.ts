@@ -4,7 +4,7 @@ import { type CgroupLayout, readLayout } from "../cgroup/layout.ts";
 import { readHere, words } from "../cgroup/read.ts";
 import { exists, isDirectory, listNames, readBytes, readTextIfExists } from "../os/host-files.ts";
 import type { ContainerRecord } from "../spec/container.ts";
-import { readState } from "../state/status.ts";
+import { processFields, readState } from "../state/status.ts";
 import { containerCgroup } from "./cgroup.ts";
 import type { Engine } from "./engine.ts";
 
@@ -40,7 +40,7 @@ function cgroupDirectory(record: ContainerRecord, layout: CgroupLayout): string 
 
 function pidsOf(engine: Engine, record: ContainerRecord): number[] {
   if (readState(engine.paths, record.id).status !== "running")
-    throw new BockerError("conflict", `container ${record.id} is not running`);
+    throw new BockerError("not-running", `container ${record.id} is not running`);
   const directory = cgroupDirectory(record, readLayout());
   return directory === undefined ? [] : [...new Set(pidsBelow(directory))].sort((a, b) => a - b);
 }
@@ -72,15 +72,11 @@ function duration(seconds: number): string {
 }
 
 function rowOf(pid: number, names: ReadonlyMap<number, string>, uptime: number): string[] | undefined {
-  const stat = readHere(`/proc/${pid}/stat`);
+  const stat = processFields(pid);
   const status = readHere(`/proc/${pid}/status`);
   // It has ended.
   if (stat === undefined || status === undefined) return undefined;
-  const end = stat.lastIndexOf(")");
-  const fields = stat
-    .slice(end + 2)
-    .split(" ")
-    .map(Number);
+  const fields = stat.fields.map(Number);
   const seconds = (fields[FIELD.userTime]! + fields[FIELD.systemTime]!) / TICKS_PER_SECOND;
   const age = Math.max(uptime - fields[FIELD.start]! / TICKS_PER_SECOND, 0);
   const now = new Date();
@@ -93,7 +89,7 @@ function rowOf(pid: number, names: ReadonlyMap<number, string>, uptime: number):
     startName(new Date(now.getTime() - age * 1000), now),
     terminalName(fields[FIELD.terminal]!),
     duration(seconds),
-    commandLine(pid) || `[${stat.slice(stat.indexOf("(") + 1, end)}]`,
+    commandLine(pid) || `[${stat.name}]`,
   ];
 }
 
@@ -108,7 +104,7 @@ function commandLine(pid: number): string {
 
 /**
  * What `ps -ef` of the machine would show of a running container's processes.
- * @throws BockerError "conflict" where it does not run
+ * @throws BockerError "not-running"
  */
 export function processList(engine: Engine, record: ContainerRecord): ProcessTable {
   const uptime = Number((readHere("/proc/uptime") ?? "0").split(" ")[0]);
@@ -125,7 +121,7 @@ const PS = ["/usr/bin/ps", "/bin/ps"];
 /**
  * What the machine's ps(1) shows of them with options of the caller's own. It sees all processes: none of the container's
  * programs is run.
- * @throws BockerError "conflict" where it does not run, "platform" without ps, "invalid" for options that it refuses or that
+ * @throws BockerError "not-running", "platform" without ps, "invalid" for options that it refuses or that
  *   show no PID
  */
 export async function processListBy(
@@ -145,14 +141,10 @@ export async function processListBy(
   const titles = head.trim().split(/\s+/);
   const column = titles.indexOf("PID");
   if (column < 0) throw new BockerError("invalid", "Couldn't find PID field in ps output");
+  // The last has what is left, with its spaces.
+  const cells = new RegExp(`^\\s*${"(\\S+)\\s+".repeat(titles.length - 1)}(.*)$`);
   const rows = lines
-    .map((line) => cellsOf(line, titles.length))
-    .filter((cells) => pids.has(cells[column] ?? ""));
+    .map((line) => cells.exec(line)?.slice(1) ?? line.trim().split(/\s+/))
+    .filter((row) => pids.has(row[column] ?? ""));
   return { titles, rows };
-}
-
-/** The last of so many has what is left, with its spaces. */
-function cellsOf(line: string, count: number): string[] {
-  const pattern = new RegExp(`^\\s*${"(\\S+)\\s+".repeat(count - 1)}(.*)$`);
-  return pattern.exec(line)?.slice(1) ?? line.trim().split(/\s+/);
 }

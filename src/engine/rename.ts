@@ -13,11 +13,11 @@ import { checkName } from "./record.ts";
 export function renameContainer(engine: Engine, reference: string, name: string): void {
   if (name === "") throw new BockerError("invalid", "Neither old nor new names may be empty");
   checkName(name);
-  const { id } = engine.containers.find(reference);
-  const held = lockContainer(engine, engine.containers.find(id));
+  const container = engine.containers.find(reference);
+  const held = lockContainer(engine, container);
   try {
     const record = engine.transaction(() => {
-      const found = engine.containers.find(id);
+      const found = engine.containers.find(container.id);
       if (found.name === name)
         throw new BockerError("invalid", "Renaming a container with the same name as its current name");
       engine.containers.requireFree(name);

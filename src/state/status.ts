@@ -60,16 +60,22 @@ function readJson<T>(path: string, shape: Shape<T>): T | undefined {
   return document as T;
 }
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot: a pid and this name one process for ever. */
-export function processStart(pid: number): number | undefined {
+/** /proc/PID/stat: the name, and the fields behind it, of which the first is the third; undefined for no process. */
+export function processFields(pid: number): { name: string; fields: string[] } | undefined {
   try {
     const stat = readBytes(`/proc/${pid}/stat`).toString("latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie runs nothing any more.
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
+    const end = stat.lastIndexOf(")");
+    return { name: stat.slice(stat.indexOf("(") + 1, end), fields: stat.slice(end + 2).split(" ") };
   } catch {
     return undefined;
   }
+}
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot: a pid and this name one process for ever. */
+export function processStart(pid: number): number | undefined {
+  const fields = processFields(pid)?.fields;
+  // A zombie runs nothing any more.
+  return fields === undefined || fields[0] === "Z" || fields[0] === "X" ? undefined : Number(fields[19]);
 }
 
 function isAlive({ pid, pidStart }: MonitorState): boolean {

@@ -40,6 +40,16 @@ function keepForOneself(fd: number): number {
   return native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(0, 0, 0, 0));
 }
 
+/** struct sockaddr_in. */
+export function socketAddress(ip: string, port: number): Uint8Array {
+  const address = new Uint8Array(16);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port, false);
+  address.set(parseIpv4(ip), 4);
+  return address;
+}
+
 /**
  * Tries to hold a port (0: any). Returns -errno when it cannot. TCP's socket never listens: a connection whose first packet
  * was on its way when the firewall began to send the port's packets elsewhere would be taken by it, and never answered.
@@ -48,12 +58,7 @@ function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | numb
   const type = (protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
   const fd = native().socket(AF_INET, type, protocol === "sctp" ? IPPROTO_SCTP : 0);
   if (fd < 0) return protocol === "sctp" ? { fd: -1, hostPort: port } : fd;
-  // struct sockaddr_in.
-  const address = new Uint8Array(16);
-  const view = new DataView(address.buffer);
-  view.setUint16(0, AF_INET, true);
-  view.setUint16(2, port, false);
-  address.set(parseIpv4(hostIp), 4);
+  const address = socketAddress(hostIp, port);
   let result = native().bind(fd, address);
   if (result === -EADDRINUSE && protocol === "tcp") {
     // Old connections in TIME_WAIT are in nobody's way. Not at once: it would share the port with another
@@ -67,7 +72,7 @@ function hold(protocol: Protocol, hostIp: string, port: number): HeldPort | numb
     native().close(fd);
     return result;
   }
-  return { fd, hostPort: view.getUint16(2, false) };
+  return { fd, hostPort: new DataView(address.buffer).getUint16(2, false) };
 }
 
 /** Is the port held by a socket of any process? It may be so a moment later. */

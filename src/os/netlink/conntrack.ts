@@ -13,6 +13,7 @@ import {
   parseAttributes,
   type ReceivedMessage,
 } from "./message.ts";
+import { FAMILY_IPV4, nfgenmsg } from "./nftables.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_NEW = 0;
@@ -28,8 +29,7 @@ const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
-/** struct nfgenmsg: AF_INET, version 0, no resource. */
-const HEADER = Uint8Array.of(2, 0, 0, 0);
+const HEADER = nfgenmsg(FAMILY_IPV4, 0);
 
 export interface TrackedConnection {
   /** IPPROTO_* */

@@ -101,7 +101,8 @@ export interface Command {
   readonly encode: (builder: MessageBuilder) => void;
 }
 
-function nfgenmsg(family: number, resource: number): Uint8Array {
+/** struct nfgenmsg, the header of all netfilter messages. */
+export function nfgenmsg(family: number, resource: number): Uint8Array {
   return Uint8Array.of(family, 0, resource >> 8, resource & 0xff);
 }
 
