@@ -5,7 +5,6 @@
 #include "monitor.h"
 #include <linux/wait.h>
 
-#define CONTROL_FD 3
 #define AF_UNIX 1
 #define SOCK_SEQPACKET_CLOEXEC (5 | 02000000)
 #define SIGPIPE_NUMBER 13

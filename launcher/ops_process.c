@@ -78,14 +78,14 @@ static long die_with_monitor(struct context *c)
 	return e;
 }
 
-static long send_descriptor(int socket, int fd)
+/* One packet of one byte, which says what comes with it. */
+static long send_descriptor(int socket, char type, int fd)
 {
 	struct { uint64_t length; int level, type; int fd; int pad; } control = {20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, fd, 0};
-	char byte = 'P';
-	struct iovec data = {&byte, 1};
+	struct iovec data = {&type, 1};
 	struct { void *name; int namelen, pad; struct iovec *iov; uint64_t iovlen; void *control; uint64_t controllen;
 		int flags; } message = {0, 0, 0, &data, 1, &control, sizeof(control), 0};
-	return SYS(sendmsg, socket, &message, 0);
+	return SYS(sendmsg, socket, &message, 0x4000 /* MSG_NOSIGNAL */);
 }
 
 /* The pty comes from the container's own devpts; no name in it is ever trusted (CVE-2025-52565). */
@@ -133,7 +133,7 @@ static long set_up_pty(struct context *c, int console, unsigned rows, unsigned c
 	SYS(fchownat, peer, "", uid, -1, AT_EMPTY_PATH);
 	long e = console ? bind_console(peer) : 0;
 	if (e >= 0)
-		e = send_descriptor(c->console_socket, master);
+		e = send_descriptor(c->console_socket, 'P', master);
 	if (e >= 0)
 		e = SYS(ioctl, peer, TIOCSCTTY, 0);
 	for (int i = 0; i < 3 && e >= 0; i++)
@@ -279,6 +279,9 @@ long op_process(struct context *c, int code, struct args *a)
 		return open_namespace(c, a);
 	case OP_UNSHARE:
 		return SYS(unshare, arg_int(a));
+	case OP_HAND_OVER: /* in the container's process 3 is anything */
+		slot = arg_int(a);
+		return c->result ? send_descriptor(CONTROL_FD, 'H', slot_get(c, slot)) : -EINVAL;
 	case OP_SETNS:
 		slot = arg_int(a);
 		return SYS(setns, slot_get(c, slot), arg_int(a));

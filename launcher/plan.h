@@ -10,6 +10,7 @@
 #define PLAN_MAGIC 0x324b4342u /* "BCK2" */
 #define PLAN_SLOTS 64
 #define HELD_MAX 16384 /* as many host ports as one container can have, and some */
+#define CONTROL_FD 3 /* the socket to the engine that has started this; the container's process has it no more */
 #define SLOT_INHERITED 32 /* the first descriptor that came with the plan; others follow */
 #define PLAN_MAX_OPS 4096
 #define PLAN_MAX_BYTES (64u << 20)
@@ -72,6 +73,7 @@ enum op_code {
 	OP_SUCCEED = 47,
 	OP_AWAIT_LINK = 48,
 	OP_EVENTS = 49,
+	OP_HAND_OVER = 50,
 };
 
 #define OP_OPTIONAL 1 /* any error is ignored */

@@ -5,6 +5,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
   container: {
     attach: ["attach"],
     commit: ["commit"],
+    cp: ["cp"],
     create: ["create"],
     diff: ["diff"],
     exec: ["exec"],

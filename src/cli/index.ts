@@ -27,6 +27,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./prune.ts")).containerPruneCommand,
   },
   {
+    name: "cp",
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: async () => (await import("./cp.ts")).cpCommand,
+  },
+  {
     name: "create",
     summary: "Create a new container",
     load: async () => (await import("./create.ts")).createCommand,

@@ -8,7 +8,6 @@ const NOT_YET = new Set([
   "checkpoint",
   "compose",
   "context",
-  "cp",
   "network",
   "plugin",
   "stats",

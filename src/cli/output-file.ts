@@ -40,8 +40,9 @@ function refuseOthersThanFiles(path: string): void {
   throw new BockerError("invalid", `invalid output path: "${path}" must be a regular file: got ${kind}`);
 }
 
-function refuseMissingDirectory(path: string): void {
-  const directory = path.slice(0, path.lastIndexOf("/") + 1);
+/** Throws "invalid" where the directory that `path` is in does not exist. */
+export function refuseMissingDirectory(path: string): void {
+  const directory = path.slice(0, path.lastIndexOf("/"));
   if (directory === "" || statatIfExists(AT_FDCWD, directory, 0) !== undefined) return;
   throw new BockerError(
     "invalid",

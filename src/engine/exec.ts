@@ -28,7 +28,7 @@ import { awaitStarted, type Started } from "./await-started.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { containerEvent, eventsOperation } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
-import { launchMonitor } from "./launch-monitor.ts";
+import { launchMonitor, SESSION } from "./launch-monitor.ts";
 import { seccompProgram } from "./seccomp.ts";
 
 export interface ExecRequest {
@@ -133,22 +133,11 @@ export async function prepareExec(
     ],
     timings: request.timings,
     monitor: {
+      ...SESSION,
       tty,
       stdin: request.stdin,
       stdinOnce: request.stdin,
-      durable: false,
-      session: true,
-      logPath: "",
-      logMaxSize: 0,
-      logMaxFiles: 1,
-      exitPath: "",
-      runDirectory: "",
-      oomPath: "",
       detachKeys: request.detachKeys,
-      locked: false,
-      discardPath: "",
-      cleanupArgv: [],
-      cleanupEnv: [],
     },
   };
   return { plan, place };

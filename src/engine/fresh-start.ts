@@ -33,7 +33,12 @@ import { seccompProgram } from "./seccomp.ts";
 import type { Rest, StartOptions, StartSource } from "./start-source.ts";
 import type { CgroupStep, FileStep, WriteStep } from "./steps.ts";
 
-async function storageOf(engine: Engine, record: ContainerRecord, disposable: boolean): Promise<Operation[]> {
+/** Operations that mount a container's root. */
+export async function storageOf(
+  engine: Engine,
+  record: ContainerRecord,
+  disposable: boolean,
+): Promise<Operation[]> {
   const { mountPoint } = engine.paths;
   const mount =
     record.host.rootfs !== undefined

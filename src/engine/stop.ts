@@ -53,7 +53,10 @@ function signalIfAlive(pidfd: number, signal: number): void {
 }
 
 /** Descriptors of a running container's first process and of its monitor; undefined when it does not run. */
-function openRunning(engine: Engine, id: string): { init: number; monitor: number | undefined } | undefined {
+export function openRunning(
+  engine: Engine,
+  id: string,
+): { pid: number; init: number; monitor: number | undefined } | undefined {
   const state = readState(engine.paths, id);
   if (state.status !== "running") return undefined;
   const start = processStart(state.pid);
@@ -64,7 +67,7 @@ function openRunning(engine: Engine, id: string): { init: number; monitor: numbe
     close(init);
     return undefined;
   }
-  return { init, monitor: openProcess(state.monitor) };
+  return { pid: state.pid, init, monitor: openProcess(state.monitor) };
 }
 
 /** Sends a signal. Throws "not-running" in Docker's words. */

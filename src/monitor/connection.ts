@@ -68,19 +68,26 @@ export class MonitorConnection {
    * A monitor that ends before it has read what we sent leaves ECONNRESET, and the kernel reports that
    * before the packets that are still there; it reports it once.
    */
-  #receivePacket(): number {
+  #receivePacket(descriptors = 0): { length: number; fds: number[] } {
     try {
-      return receiveFds(this.#fd, this.#packet, 0).length;
+      return receiveFds(this.#fd, this.#packet, descriptors);
     } catch (error) {
       if (!isSystemError(error, "ECONNRESET")) throw error;
-      return receiveFds(this.#fd, this.#packet, 0).length;
+      return receiveFds(this.#fd, this.#packet, descriptors);
     }
+  }
+
+  /** What the launcher hands over, or says instead; undefined when it has closed its end. The whole thread waits. */
+  receiveDescriptor(): number | MonitorEvent | undefined {
+    const { length, fds } = this.#receivePacket(1);
+    if (fds[0] !== undefined) return fds[0];
+    return length <= 0 ? undefined : parseEvent(this.#packet.subarray(0, length));
   }
 
   /** The next event, which must be there already; undefined when the monitor has closed its end. */
   receive(): MonitorEvent | undefined {
     for (;;) {
-      const length = this.#receivePacket();
+      const { length } = this.#receivePacket();
       if (length <= 0) return undefined;
       const event = parseEvent(this.#packet.subarray(0, length));
       if (event !== undefined) return event;

@@ -5,6 +5,7 @@
  * Nobody writes to the copy meanwhile. Who writes to the original gets what is there at some moment, or an error; no device is
  * opened that has come into a file's place. Sockets are left out: they mean nothing without their process.
  */
+import { chmodNoFollow } from "../os/chmod.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -35,7 +36,6 @@ import {
 } from "../os/files.ts";
 import {
   fchmod,
-  fchmodat,
   fchown,
   fchownat,
   fgetxattr,
@@ -144,7 +144,7 @@ class TreeCopy {
       const value = lgetxattr(source, attribute);
       if (value !== undefined) lsetxattr(pathBelow(to, name), attribute, value);
     }
-    if ((stat.mode & S_IFMT) !== S_IFLNK) fchmodat(to, name, stat.mode & 0o7777);
+    if ((stat.mode & S_IFMT) !== S_IFLNK) chmodNoFollow(to, name, stat.mode & 0o7777);
     utimensat(to, name, stat.mtime, stat.mtime);
   }
 

@@ -38,10 +38,10 @@ const ENGINE = ["wiring.ts", "storage/overlay/driver.ts"];
 
 const BUDGET: [command: string, entries: string[], modules: number, kilobytes: number, builtin: string[]][] =
   [
-    ["--version", ["main.ts"], 22, 49, []],
+    ["--version", ["main.ts"], 22, 50, []],
     ["version", ["main.ts", "cli/version.ts"], 26, 52, []],
     ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 179, ["bun:sqlite"]],
-    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 172, ["bun:sqlite"]],
+    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 173, ["bun:sqlite"]],
     ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 49, 95, ["bun:sqlite"]],
   ];
 

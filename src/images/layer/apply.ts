@@ -7,7 +7,8 @@
  * then is the caller's to remove. Nothing is synced to disk. Entries are made in their order, but later than they are
  * given: the failure of one may be thrown by a later one, or by `finish`.
  *
- * The directory must not be writable by anyone else meanwhile.
+ * Who else may write to the directory meanwhile, as a container may in mode "copy", can make it fail, or miss files that
+ * are exchanged under its hands; nothing outside is touched all the same.
  */
 import { BockerError } from "../../base/errors.ts";
 import {
@@ -32,7 +33,7 @@ import {
   withFd,
   writeAll,
 } from "../../os/files.ts";
-import { fstat, isDirectory, isSymlink, statatIfExists, utimensat } from "../../os/metadata.ts";
+import { fstat, isDirectory, isSymlink, type Stat, statatIfExists, utimensat } from "../../os/metadata.ts";
 import { NewFiles } from "../../os/new-files.ts";
 import { removeTree } from "../../os/remove-tree.ts";
 import { isSystemError, SystemError } from "../../os/system-error.ts";
@@ -43,6 +44,7 @@ import { mayHaveHoles, writeAroundZeros } from "./holes.ts";
 import { type LayerPath, layerPath, pathBytes, quoted } from "./layer-path.ts";
 import { LayerRoot, openInRoot } from "./layer-root.ts";
 import { LowerLayers } from "./lower-layers.ts";
+import { makeWay, refuseOtherKind } from "./make-way.ts";
 import type { TarEntry } from "./tar-entry.ts";
 import type { TarSink } from "./tar-reader.ts";
 import { isMetadataName, isWhiteoutName } from "./whiteout.ts";
@@ -51,9 +53,10 @@ import { Whiteouts } from "./whiteouts.ts";
 export interface ApplyOptions {
   /**
    * "layer": whiteouts become overlayfs's (character device 0:0, trusted.overlay.opaque). "rootfs":
-   * they remove what earlier layers left in the directory.
+   * they remove what earlier layers left in the directory. "copy": they are names as any other, and a directory takes
+   * the place of nothing else, nor the other way round (moby, NoOverwriteDirNonDir).
    */
-  mode: "layer" | "rootfs";
+  mode: "layer" | "rootfs" | "copy";
   /**
    * In mode "layer": the directories of the layers below, topmost first. A hard link to a file that
    * only they have brings a copy of it into this layer, as overlayfs's copy-up would; a directory that
@@ -61,6 +64,8 @@ export interface ApplyOptions {
    * the first need, which most layers never have.
    */
   lowers?: readonly number[] | (() => readonly number[]);
+  /** In mode "copy": what the directory is called in messages. */
+  at?: string;
   /** Which attribute makes a directory opaque: "trusted" for overlays of root, "user" for userxattr mounts. */
   opaqueAttribute?: "trusted.overlay.opaque" | "user.overlay.opaque";
 }
@@ -70,11 +75,13 @@ interface OpenFile {
   entry: TarEntry;
   /** Where the next sequential write would go. */
   position: number;
+  /** It was there before, and keeps its owner and mode. */
+  isOthers?: true;
 }
 
 /** The BockerError for whatever went wrong with an entry. */
-function entryError(entry: TarEntry, error: unknown): BockerError {
-  const what = `layer entry ${quoted(entry.name)}`;
+function entryError(entry: TarEntry, error: unknown, mode: ApplyOptions["mode"]): BockerError {
+  const what = `${mode === "copy" ? "archive" : "layer"} entry ${quoted(entry.name)}`;
   if (error instanceof BockerError) return error;
   if (!(error instanceof SystemError)) return new BockerError("internal", what, { cause: error });
   const message = `${what}: ${error.message}`;
@@ -108,6 +115,8 @@ function isPlain({ type, xattrs, extents, size }: TarEntry): boolean {
 
 export class LayerApplier implements TarSink {
   readonly #root: number;
+  readonly #mode: ApplyOptions["mode"];
+  readonly #at: string;
   /** Plain entries, which are made a little later: everything else waits until they are. */
   readonly #files: NewFiles<Waiting>;
   readonly #directories: LayerRoot;
@@ -123,6 +132,8 @@ export class LayerApplier implements TarSink {
   /** `root` is the directory's descriptor (O_RDONLY) and stays the caller's. */
   constructor(root: number, options: ApplyOptions) {
     this.#root = root;
+    this.#mode = options.mode;
+    this.#at = options.at ?? "";
     this.#files = new NewFiles(root, {
       made: ({ path, entry }, identity) => this.#keepTime(path, entry.mtime, identity),
       refused: (waiting, data) => this.#makeRefused(waiting, data),
@@ -137,7 +148,7 @@ export class LayerApplier implements TarSink {
     try {
       this.#apply(entry);
     } catch (error) {
-      throw entryError(entry, error);
+      throw entryError(entry, error, this.#mode);
     }
   }
 
@@ -161,7 +172,7 @@ export class LayerApplier implements TarSink {
       // A write behind a hole did not move the descriptor: from there on, positions are explicit.
       file.position = position === file.position ? position + bytes.length : -1;
     } catch (error) {
-      throw entryError(file.entry, error);
+      throw entryError(file.entry, error, this.#mode);
     }
   }
 
@@ -173,10 +184,10 @@ export class LayerApplier implements TarSink {
       withFd(file.fd, (fd) => {
         const { extents, size } = file.entry;
         if (extents !== undefined || mayHaveHoles(size)) ftruncate(fd, file.entry.size);
-        setMetadata(fd, file.entry, true);
+        if (file.isOthers !== true) setMetadata(fd, file.entry, true);
       });
     } catch (error) {
-      throw entryError(file.entry, error);
+      throw entryError(file.entry, error, this.#mode);
     }
   }
 
@@ -211,22 +222,28 @@ export class LayerApplier implements TarSink {
       this.#describeDirectory(openat(this.#root, ".", O_RDONLY | O_DIRECTORY), path, entry);
       return;
     }
-    if (path.some(isMetadataName) && !this.#whiteouts.isOpaqueName(path)) return;
-    if (path.slice(0, -1).some(isWhiteoutName)) {
-      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is below a whiteout`);
-    }
-    if (isWhiteoutName(path.at(-1)!)) {
-      this.#files.drain();
-      this.#whiteouts.apply(path);
-      return;
-    }
-    this.#whiteouts.keep(path);
+    if (this.#mode !== "copy" && this.#isSpecialName(path, entry)) return;
     if (isPlain(entry)) {
       this.#addPlain(path, entry);
       return;
     }
     this.#files.drain();
     this.#place(path, entry);
+  }
+
+  /** True for what is no file to be made: whiteouts, which are carried out, and names of aufs. */
+  #isSpecialName(path: LayerPath, entry: TarEntry): boolean {
+    if (path.some(isMetadataName) && !this.#whiteouts.isOpaqueName(path)) return true;
+    if (path.slice(0, -1).some(isWhiteoutName)) {
+      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is below a whiteout`);
+    }
+    if (isWhiteoutName(path.at(-1)!)) {
+      this.#files.drain();
+      this.#whiteouts.apply(path);
+      return true;
+    }
+    this.#whiteouts.keep(path);
+    return false;
   }
 
   #addPlain(path: LayerPath, entry: TarEntry): void {
@@ -244,7 +261,7 @@ export class LayerApplier implements TarSink {
     try {
       this.#place(path, entry);
     } catch (error) {
-      throw entryError(entry, error);
+      throw entryError(entry, error, this.#mode);
     }
     if (this.#open === undefined) return;
     this.#write(data, 0);
@@ -270,7 +287,8 @@ export class LayerApplier implements TarSink {
         return;
       }
       const wasWhiteout = existing !== undefined && this.#whiteouts.isWhiteout(existing);
-      removeTree(parent, name);
+      if (this.#mode !== "copy") removeTree(parent, name);
+      else if (existing !== undefined && this.#takePlace(parent, path, existing, entry)) return;
       if (existing !== undefined && (isDirectory(existing) || isSymlink(existing))) {
         // It may have been part of a path that is still open.
         this.#directories.forget();
@@ -282,6 +300,15 @@ export class LayerApplier implements TarSink {
         return;
       }
     }
+  }
+
+  /** In mode "copy". True when the entry is being written to what is there. */
+  #takePlace(parent: number, path: LayerPath, existing: Stat, entry: TarEntry): boolean {
+    refuseOtherKind(existing, entry, `${this.#at}/${pathBytes(path)}`);
+    const fd = makeWay(parent, path.at(-1)!, entry);
+    if (fd === undefined) return false;
+    this.#open = { fd, entry, position: 0, isOthers: true };
+    return true;
   }
 
   #make(parent: number, path: LayerPath, name: Buffer, entry: TarEntry): void {

@@ -22,7 +22,17 @@ import {
 } from "../../os/constants.ts";
 import { dataExtents } from "../../os/file-contents.ts";
 import { close, openat, pread, readlinkat } from "../../os/files.ts";
-import { flistxattr, fstat, isDevice, isRegular, pathBelow, type Stat, statat } from "../../os/metadata.ts";
+import { isKernelFilesystem } from "../../os/kernel-filesystems.ts";
+import {
+  flistxattr,
+  fstat,
+  isDevice,
+  isDirectory,
+  isRegular,
+  pathBelow,
+  type Stat,
+  statat,
+} from "../../os/metadata.ts";
 import { isSystemError } from "../../os/system-error.ts";
 import { type WalkStep, walkTree } from "../../os/tree-walk.ts";
 import { attributesAt, attributesOf } from "./copy-file.ts";
@@ -42,6 +52,8 @@ export interface TreeOptions {
   refuseWhiteoutNames?: boolean;
   /** Paths where something is mounted when a container runs: left out as long as they are empty. */
   mountPoints?: ReadonlySet<string>;
+  /** Leave out what is below procfs, sysfs and their like. */
+  withoutKernelFiles?: boolean;
   /** Every time after this becomes this (seconds since 1970): SOURCE_DATE_EPOCH. */
   latestTime?: number;
 }
@@ -75,6 +87,7 @@ class TreeArchive {
   readonly #isOverlay: boolean;
   /** The first name of every file that has several. */
   readonly #links = new Map<string, Buffer>();
+  #rootName = Buffer.from("./");
 
   constructor(kind: "tree" | "upper" | "merged" | "changes", options: TreeOptions) {
     this.#isUpper = kind === "upper";
@@ -83,12 +96,29 @@ class TreeArchive {
     this.#options = options;
   }
 
+  /** One file, or a directory and all below it, under the name `as`. */
+  *named(dirfd: number, name: Buffer, as: Buffer): Generator<Buffer, void, void> {
+    const stat = statat(dirfd, name);
+    if (!isDirectory(stat)) {
+      yield* this.#step({ dirfd, name, path: as, isDirectory: false, leaving: false, descend: false });
+      yield END_OF_ARCHIVE;
+      return;
+    }
+    const root = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      this.#rootName = Buffer.concat([as, SLASH]);
+      yield* this.chunks(root, renamed(walkTree(root), this.#rootName));
+    } finally {
+      close(root);
+    }
+  }
+
   *chunks(
     root: number,
     walk: Iterable<ChangeStep> = walkTree(root, { oneFileSystem: this.#options.oneFileSystem ?? false }),
   ): Generator<Buffer, void, void> {
     if (!this.#isChange)
-      yield tarHeader(this.#entry("directory", Buffer.from("./"), fstat(root), attributesOf(root)));
+      yield tarHeader(this.#entry("directory", this.#rootName, fstat(root), attributesOf(root)));
     yield* this.#opaqueMark(root, NOTHING);
     for (const step of walk) {
       if (step.leaving) continue;
@@ -149,6 +179,7 @@ class TreeArchive {
       this.#refuseIndirect(fd, step.path);
       yield tarHeader(this.#entry("directory", Buffer.concat([step.path, SLASH]), stat, attributesOf(fd)));
       yield* this.#opaqueMark(fd, Buffer.concat([step.path, SLASH]));
+      if (this.#options.withoutKernelFiles === true && isKernelFilesystem(fd)) step.descend = false;
     } finally {
       close(fd);
     }
@@ -234,6 +265,15 @@ class TreeArchive {
   }
 }
 
+/** A walk whose paths begin with `prefix`. */
+function* renamed(walk: Iterable<WalkStep>, prefix: Buffer): Generator<WalkStep, void, void> {
+  for (const step of walk) {
+    const named = { ...step, path: Buffer.concat([prefix, step.path]) };
+    yield named;
+    step.descend = named.descend;
+  }
+}
+
 function wholeFile(size: number): Extent[] {
   return [{ offset: 0, length: size }];
 }
@@ -273,6 +313,19 @@ export function diffTrees(pair: TreePair, options: TreeOptions = {}): Generator<
 /** All of a directory as one layer, the directory itself as "./". Whiteouts have no meaning here. */
 export function treeToTar(root: number, options: TreeOptions = {}): Generator<Buffer, void, void> {
   return new TreeArchive("tree", options).chunks(root);
+}
+
+/**
+ * What `name` in a directory is, under the name `as` ("." for none of its own): one file, or a directory and all below it. A
+ * symlink is itself. Nothing for a socket.
+ */
+export function fileToTar(
+  dirfd: number,
+  name: Buffer,
+  as: Buffer,
+  options: TreeOptions = {},
+): Generator<Buffer, void, void> {
+  return new TreeArchive("tree", options).named(dirfd, name, as);
 }
 
 /**

@@ -2,10 +2,10 @@
  * Owner, mode, times and attributes of one extracted file, in the only order that works: chown clears
  * setuid bits and security.capability, and writing changes times.
  */
+import { chmodNoFollow } from "../../os/chmod.ts";
 import { AT_EMPTY_PATH } from "../../os/constants.ts";
 import {
   fchmod,
-  fchmodat,
   fchown,
   fchownat,
   fsetxattr,
@@ -54,8 +54,7 @@ export function setMetadata(fd: number, metadata: FileMetadata, withTimes: boole
 }
 
 /**
- * For what cannot be opened: symlinks, devices, pipes. `name` must have been created just now, in a
- * directory nobody else writes to: chmod has no form that does not follow symlinks.
+ * For what cannot be opened: symlinks, devices, pipes. `name` must have been created just now.
  */
 export function setMetadataAt(dirfd: number, name: Buffer, metadata: FileMetadata, isSymlink: boolean): void {
   fchownat(dirfd, name, metadata.uid, metadata.gid);
@@ -63,6 +62,6 @@ export function setMetadataAt(dirfd: number, name: Buffer, metadata: FileMetadat
     const path = pathBelow(dirfd, name);
     setAttributes(metadata.xattrs, (attribute, value) => lsetxattr(path, attribute, value));
   }
-  if (!isSymlink) fchmodat(dirfd, name, metadata.mode);
+  if (!isSymlink) chmodNoFollow(dirfd, name, metadata.mode);
   utimensat(dirfd, name, metadata.mtime, metadata.mtime);
 }

@@ -1,9 +1,10 @@
 /** Hard links of a layer: to its own files, or to a file that only a lower layer has. */
+
 import { BockerError } from "../../base/errors.ts";
+import { chmodNoFollow } from "../../os/chmod.ts";
 import { O_NOFOLLOW, O_PATH } from "../../os/constants.ts";
 import { linkat, openat, withFd } from "../../os/files.ts";
 import {
-  fchmodat,
   fchownat,
   fstat,
   isDirectory,
@@ -87,7 +88,7 @@ export class HardLinks {
       if (!isOverlayAttribute(attribute)) lsetxattr(path, attribute, value);
     }
     if (!isSymlink(stat) && (statat(parent, name).mode & 0o7777) !== entry.mode)
-      fchmodat(parent, name, entry.mode);
+      chmodNoFollow(parent, name, entry.mode);
     utimensat(parent, name, entry.mtime, entry.mtime);
   }
 

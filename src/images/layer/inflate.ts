@@ -28,6 +28,17 @@ export function compressionOf(head: Uint8Array): Compression {
   return isSkippable ? "zstd" : "none";
 }
 
+/** What Docker's engine calls programs for. Throws "unsupported". */
+function refuseOthers(head: Uint8Array): void {
+  const text = Buffer.from(head).toString("latin1");
+  const program = /^BZh[1-9]/.test(text) ? "bzip2" : text.startsWith("\xfd7zX") ? "xz" : undefined;
+  if (program === undefined) return;
+  throw new BockerError(
+    "unsupported",
+    `the archive is compressed by ${program}, which bocker does not read: decompress it first (${program} -d)`,
+  );
+}
+
 function decompressor(compression: "gzip" | "zstd"): Transform {
   if (compression === "gzip") return zlib.createGunzip({ chunkSize: CHUNK_SIZE });
   if (typeof zlib.createZstdDecompress !== "function") {
@@ -74,6 +85,7 @@ export async function* inflate(source: AsyncIterable<Uint8Array>): AsyncGenerato
       first.push(next.value);
       head = Buffer.concat([head, next.value.subarray(0, MAGIC_LENGTH)]);
     }
+    refuseOthers(head);
     const compression = compressionOf(head);
     if (compression === "none") yield* plain(iterator, first);
     else yield* decompressed(iterator, first, decompressor(compression));

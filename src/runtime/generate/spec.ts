@@ -98,7 +98,7 @@ function userMount(mount: MountPoint, readonlyRoot: boolean): RuntimeMount {
   };
 }
 
-function etcMounts({ files, record }: SpecInput): RuntimeMount[] {
+function etcMounts({ files, record }: Pick<SpecInput, "record" | "files">): RuntimeMount[] {
   const options = ["bind", "rprivate", ...(record.host.readonlyRoot ? ["ro"] : [])];
   return (
     [
@@ -109,25 +109,33 @@ function etcMounts({ files, record }: SpecInput): RuntimeMount[] {
   ).map(([destination, source]) => ({ destination, type: "bind", source, options }));
 }
 
-/** A user's mount at the same place takes the engine's own away; deeper ones come later. */
+/** Volumes and other mounts that were asked for, deeper ones later, and the three files of /etc. */
+export function fileMounts(input: Pick<SpecInput, "record" | "files">): RuntimeMount[] {
+  const { mounts, host } = input.record;
+  const own = mounts.map((mount) => userMount(mount, host.readonlyRoot));
+  const depth = ({ destination }: RuntimeMount) => destination.split("/").length;
+  const etc = etcMounts(input).filter((mount) =>
+    own.every((other) => other.destination !== mount.destination),
+  );
+  return [...own.sort((a, b) => depth(a) - depth(b)), ...etc];
+}
+
+/** A user's mount at the same place takes the engine's own away. */
 function mountsOf(input: SpecInput): RuntimeMount[] {
-  const { record } = input;
-  const { privileged } = record.host;
-  const own = record.mounts.map((mount) => userMount(mount, record.host.readonlyRoot));
-  const taken = new Set(own.map(({ destination }) => destination));
+  const { mounts, host } = input.record;
+  const { privileged } = host;
+  const taken = new Set(mounts.map(({ destination }) => destination));
   for (const destination of taken)
     if (destination === "/" || destination === "/proc")
       throw new BockerError("invalid", `invalid mount: destination can't be '${destination}'`);
-  const engine = defaultMounts(record.host.shmSize)
+  const engine = defaultMounts(host.shmSize)
     .filter(({ destination }) => !taken.has(destination))
     .map((mount) =>
       privileged && (mount.type === "sysfs" || mount.type === "cgroup")
         ? { ...mount, options: mount.options.filter((option) => option !== "ro") }
         : mount,
     );
-  const etc = etcMounts(input).filter(({ destination }) => !taken.has(destination));
-  const depth = ({ destination }: RuntimeMount) => destination.split("/").length;
-  return [...engine, ...[...own].sort((a, b) => depth(a) - depth(b)), ...etc];
+  return [...engine, ...fileMounts(input)];
 }
 
 /** One node for each path: what was asked for wins over the machine's, that over the defaults. */

@@ -129,6 +129,17 @@ function stdioOperation(context: RestContext): Operation {
   };
 }
 
+/** Of the process that makes a container's mounts; nothing of them is the host's. */
+export const SLAVE_OF_HOST: Operation = {
+  op: "propagation",
+  phase: "container",
+  group: "mounts",
+  what: "make every mount a slave of the host's",
+  why: "from here on nothing that is mounted appears on the host",
+  path: "/",
+  flags: MS_REC | MS_SLAVE,
+};
+
 const HOLD_NAMESPACES: Operation = {
   op: "open_ns",
   phase: "host-after",
@@ -156,15 +167,7 @@ export function compileBeginning(context: BeginningContext): Operation[] {
     HOLD_NAMESPACES,
     ...cgroup.container,
     ...joinOperations(spec),
-    {
-      op: "propagation",
-      phase: "container",
-      group: "mounts",
-      what: "make every mount a slave of the host's",
-      why: "from here on nothing that is mounted appears on the host",
-      path: "/",
-      flags: MS_REC | MS_SLAVE,
-    },
+    SLAVE_OF_HOST,
     ...sysctlOperations(spec),
     ...context.storage,
     ...mountsOf(context, 0, first),

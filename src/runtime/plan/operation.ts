@@ -95,6 +95,7 @@ export interface OperationFields {
   succeed: Record<never, never>;
   await_link: { index: number };
   events: { path: string; limit: number; lines: string };
+  hand_over: { slot: number };
 }
 
 export type OperationName = keyof OperationFields;
@@ -148,6 +149,7 @@ export const OPERATIONS: { [K in OperationName]: { code: number; fields: (keyof 
   succeed: { code: 47, fields: [] },
   await_link: { code: 48, fields: ["index"] },
   events: { code: 49, fields: ["path", "limit", "lines"] },
+  hand_over: { code: 50, fields: ["slot"] },
 };
 
 /** One step of a plan: what the launcher does, and what a reader is told about it. */

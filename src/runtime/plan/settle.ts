@@ -141,23 +141,19 @@ function rootOperations(spec: RuntimeSpec): Operation[] {
   return pivot;
 }
 
-function readonlyRoot(spec: RuntimeSpec): Operation[] {
-  if (!spec.root.readonly) return [];
-  return [
-    {
-      op: "mount_setattr",
-      phase: "container",
-      group: "mounts",
-      what: "make the root read-only",
-      why: "--read-only",
-      slot: SLOT_ROOT,
-      set: MOUNT_ATTR_RDONLY,
-      clear: 0,
-      propagation: 0,
-      recursive: false,
-    },
-  ];
-}
+/** When all is mounted in it: mount points are made. */
+export const READONLY_ROOT: Operation = {
+  op: "mount_setattr",
+  phase: "container",
+  group: "mounts",
+  what: "make the root read-only",
+  why: "--read-only",
+  slot: SLOT_ROOT,
+  set: MOUNT_ATTR_RDONLY,
+  clear: 0,
+  propagation: 0,
+  recursive: false,
+};
 
 /** What follows once everything is mounted. @param kcore whether the kernel has /proc/kcore: then there is a /dev/core, too */
 export function settleOperations(spec: RuntimeSpec, kcore: boolean): Operation[] {
@@ -168,6 +164,6 @@ export function settleOperations(spec: RuntimeSpec, kcore: boolean): Operation[]
     ...rootOperations(spec),
     ...deviceOperations(devices, kcore),
     ...protectOperations(spec),
-    ...readonlyRoot(spec),
+    ...(spec.root.readonly ? [READONLY_ROOT] : []),
   ];
 }
