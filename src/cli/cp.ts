@@ -59,7 +59,7 @@ async function withProgress(
   }
 }
 
-async function fromContainer(values: FlagValues, engine: Engine, from: Side, to: Side): Promise<void> {
+async function fromContainer(values: FlagValues, engine: Engine, from: Side, to: Side): Promise<number> {
   const source = containerPath(engine, from);
   const { archiveFromContainer, copyFromContainer } = await import("../engine/copy.ts");
   if (to.path === "-") {
@@ -71,28 +71,25 @@ async function fromContainer(values: FlagValues, engine: Engine, from: Side, to:
         writeOutput(undefined, chunks),
       ),
     );
-    return;
+    return 0;
   }
   const target = absolute(to.path);
   refuseMissingDirectory(target.replace(/\/+$/, ""));
-  await withProgress(values, "Copying from container", target, (options) =>
+  return withProgress(values, "Copying from container", target, (options) =>
     copyFromContainer(engine, source, target, values.bool("archive"), options),
   );
 }
 
-async function toContainer(values: FlagValues, engine: Engine, from: Side, to: Side): Promise<void> {
+async function toContainer(values: FlagValues, engine: Engine, from: Side, to: Side): Promise<number> {
   const target = containerPath(engine, to);
   const { copyToContainer, extractToContainer } = await import("../engine/copy.ts");
-  if (from.path !== "-") {
-    await withProgress(values, "Copying to container", `${target.name}:${target.path}`, (options) =>
-      copyToContainer(engine, absolute(from.path), target, options),
-    );
-    return;
-  }
-  if (isTerminal(0))
+  const shown = `${target.name}:${target.path}`;
+  if (from.path === "-" && isTerminal(0))
     throw new BockerError("invalid", "cowardly refusing to read an archive from a terminal. Redirect it");
-  await withProgress(values, "Copying to container", `${target.name}:${target.path}`, (options) =>
-    extractToContainer(engine, standardInput(), target, options),
+  return withProgress(values, "Copying to container", shown, (options) =>
+    from.path === "-"
+      ? extractToContainer(engine, standardInput(), target, options)
+      : copyToContainer(engine, absolute(from.path), target, options),
   );
 }
 
@@ -123,9 +120,8 @@ container source to stdout.`,
     const [from, to] = [sideOf(first), sideOf(second)];
     if (from.container !== undefined && to.container !== undefined)
       throw new BockerError("invalid", "copying between containers is not supported");
-    if (from.container !== undefined) await fromContainer(values, engine, from, to);
-    else if (to.container !== undefined) await toContainer(values, engine, from, to);
-    else throw new BockerError("invalid", "must specify at least one container source");
-    return 0;
+    if (from.container !== undefined) return fromContainer(values, engine, from, to);
+    if (to.container !== undefined) return toContainer(values, engine, from, to);
+    throw new BockerError("invalid", "must specify at least one container source");
   },
 };

@@ -70,7 +70,7 @@ describe("killed at any of its changing calls", () => {
     1_200_000,
   );
 
-  test.each(["start", "run --rm", "run -d"])(
+  test.each(["start", "run --rm", "run -d", "cp"])(
     "%s, its launcher",
     (name) => {
       const kills = killAtAll(name, LAUNCHING, "children");

@@ -178,6 +178,12 @@ export function verbsOf(world: () => World): Record<string, Verb> {
       undo: () => quietly("rm", "-f", "-v", "kay", "forked"),
       worked: () => exists("kay"),
     },
+    cp: {
+      prepare: () => quietly("create", "--name", "kay", ...RUN, "busybox", "true"),
+      words: () => ["cp", join(world().sandbox.directory, "tree"), "kay:/named"],
+      undo: undoContainer,
+      worked: () => world().sandbox.bocker(["cp", "kay:/named/tree/deep/c", "-"]).code === 0,
+    },
     "exec --undo": {
       prepare: () => {
         quietly("run", "-d", "--name", "kay", "busybox", "sleep", "1000");

@@ -216,6 +216,8 @@ test("A8 CVE-2022-1227: programs of the image's with names of the host's tools a
     ["top", id],
     ["top", id, "aux"],
     ["diff", id],
+    ["cp", `${id}:/etc`, join(sandbox.directory, "etc-of-own-tools")],
+    ["cp", join(sandbox.directory, "etc-of-own-tools"), `${id}:/`],
     ["commit", id, "committed"],
     ["logs", id],
     ["stop", "-t", "0", id],

@@ -103,6 +103,32 @@ describe("through the commands", () => {
     expect(readFileSync(canary, "utf8")).toBe("alive");
   }, 120_000);
 
+  test("cp takes them into containers that run and that do not, and out of none", () => {
+    const start = ["--network", "none", "busybox", "sleep", "1000"];
+    sandbox.ok(["run", "-d", "--name", "running", ...start]);
+    sandbox.ok(["create", "--name", "idle", ...start]);
+    for (const [at, [name, row]] of ROWS.entries())
+      for (const container of ["running", "idle"]) {
+        const into = `/tmp/${at}`;
+        sandbox.ok(["cp", emptyDirectory(), `${container}:${into}`]);
+        const { code, stderr } = sandbox.bocker(["cp", "-", `${container}:${into}`], bytesOf(row));
+        // Whiteouts are files here; and what is there is not replaced by what is of another kind, or lies behind a link to nothing.
+        if (row.outcome === "refused") expect([name, code]).toEqual([name, /whiteout/i.test(name) ? 0 : 1]);
+        const isOther = /cannot overwrite|mkdirat .*: file exists/.test(stderr);
+        if (typeof row.outcome === "function" && !isOther)
+          expect([name, code, stderr]).toEqual([name, 0, ""]);
+        expect([name, code === 0, /internal|^$/.test(stderr)]).toEqual([name, code === 0, code === 0]);
+      }
+    // Nothing went beside the directories that it was for.
+    const there = sandbox.ok(["exec", "running", "sh", "-c", "ls -A /tmp | sort -n | tr '\\n' ' '"]);
+    expect(there.trim().split(" ").map(Number)).toEqual(ROWS.map((_, at) => at));
+    sandbox.ok(["rm", "-f", "running", "idle"]);
+    expect(sandbox.bocker(["system", "check"])).toEqual({ code: 0, stdout: "Nothing found.\n", stderr: "" });
+    expect(readFileSync(canary, "utf8")).toBe("alive");
+  }, 240_000);
+
+  const emptyDirectory = () => `${mkdtempSync(join(sandbox.directory, "empty-"))}`;
+
   test("pull and load do, too", async () => {
     const registry = await Registry.start(sandbox, "127.0.0.1:5000");
     try {

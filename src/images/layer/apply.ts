@@ -80,8 +80,8 @@ interface OpenFile {
 }
 
 /** The BockerError for whatever went wrong with an entry. */
-function entryError(entry: TarEntry, error: unknown, mode: ApplyOptions["mode"]): BockerError {
-  const what = `${mode === "copy" ? "archive" : "layer"} entry ${quoted(entry.name)}`;
+function entryError(entry: TarEntry, error: unknown): BockerError {
+  const what = `archive entry ${quoted(entry.name)}`;
   if (error instanceof BockerError) return error;
   if (!(error instanceof SystemError)) return new BockerError("internal", what, { cause: error });
   const message = `${what}: ${error.message}`;
@@ -148,7 +148,7 @@ export class LayerApplier implements TarSink {
     try {
       this.#apply(entry);
     } catch (error) {
-      throw entryError(entry, error, this.#mode);
+      throw entryError(entry, error);
     }
   }
 
@@ -172,7 +172,7 @@ export class LayerApplier implements TarSink {
       // A write behind a hole did not move the descriptor: from there on, positions are explicit.
       file.position = position === file.position ? position + bytes.length : -1;
     } catch (error) {
-      throw entryError(file.entry, error, this.#mode);
+      throw entryError(file.entry, error);
     }
   }
 
@@ -187,7 +187,7 @@ export class LayerApplier implements TarSink {
         if (file.isOthers !== true) setMetadata(fd, file.entry, true);
       });
     } catch (error) {
-      throw entryError(file.entry, error, this.#mode);
+      throw entryError(file.entry, error);
     }
   }
 
@@ -235,7 +235,7 @@ export class LayerApplier implements TarSink {
   #isSpecialName(path: LayerPath, entry: TarEntry): boolean {
     if (path.some(isMetadataName) && !this.#whiteouts.isOpaqueName(path)) return true;
     if (path.slice(0, -1).some(isWhiteoutName)) {
-      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is below a whiteout`);
+      throw new BockerError("corrupt", `archive entry ${quoted(entry.name)} is below a whiteout`);
     }
     if (isWhiteoutName(path.at(-1)!)) {
       this.#files.drain();
@@ -261,7 +261,7 @@ export class LayerApplier implements TarSink {
     try {
       this.#place(path, entry);
     } catch (error) {
-      throw entryError(entry, error, this.#mode);
+      throw entryError(entry, error);
     }
     if (this.#open === undefined) return;
     this.#write(data, 0);
@@ -304,8 +304,9 @@ export class LayerApplier implements TarSink {
 
   /** In mode "copy". True when the entry is being written to what is there. */
   #takePlace(parent: number, path: LayerPath, existing: Stat, entry: TarEntry): boolean {
-    refuseOtherKind(existing, entry, `${this.#at}/${pathBytes(path)}`);
-    const fd = makeWay(parent, path.at(-1)!, entry);
+    const name = path.at(-1)!;
+    refuseOtherKind(existing, entry.type === "directory", `${this.#at}/${pathBytes(path)}`, name);
+    const fd = makeWay(parent, name, entry);
     if (fd === undefined) return false;
     this.#open = { fd, entry, position: 0, isOthers: true };
     return true;
@@ -341,7 +342,7 @@ export class LayerApplier implements TarSink {
     const type = types[entry.type as keyof typeof types];
     if (type === S_IFCHR && entry.major === 0 && entry.minor === 0) {
       // Overlayfs would take it for a whiteout.
-      throw new BockerError("corrupt", `layer entry ${quoted(entry.name)} is a character device 0:0`);
+      throw new BockerError("corrupt", `archive entry ${quoted(entry.name)} is a character device 0:0`);
     }
     mknodat(parent, name, type | 0o600, entry.major, entry.minor);
     setMetadataAt(parent, name, entry, false);

@@ -95,7 +95,7 @@ export class HardLinks {
   #missing(entry: TarEntry, what: string): BockerError {
     return new BockerError(
       "corrupt",
-      `layer entry ${quoted(entry.name)}: the target ${quoted(entry.linkName)} of the hard link ${what}`,
+      `archive entry ${quoted(entry.name)}: the target ${quoted(entry.linkName)} of the hard link ${what}`,
     );
   }
 }

@@ -35,7 +35,7 @@ export function layerPath(name: Buffer): LayerPath {
     if (component.length !== 2 || component[0] !== DOT || component[1] !== DOT) {
       components.push(component);
     } else if (components.pop() === undefined && !absolute) {
-      throw new BockerError("corrupt", `layer entry ${quoted(name)} is outside of the image`);
+      throw new BockerError("corrupt", `archive entry ${quoted(name)} leads out of the archive`);
     }
   }
   return components;

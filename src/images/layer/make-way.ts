@@ -10,14 +10,14 @@ import type { TarEntry } from "./tar-entry.ts";
 
 const EBUSY = 16;
 
-/** In Docker's words: a directory and what is none do not take each other's place. `shown` is what is there. */
-export function refuseOtherKind(existing: Stat, entry: TarEntry, shown: string): void {
-  const [isThere, isNew] = [isDirectory(existing), entry.type === "directory"];
+/** In Docker's words: a directory and what is none do not take each other's place. `shown` is what is there, `name` what comes. */
+export function refuseOtherKind(existing: Stat, isNew: boolean, shown: string, name: Buffer): void {
+  const isThere = isDirectory(existing);
   if (isThere === isNew) return;
   const kinds = isThere ? ["directory", "non-directory"] : ["non-directory", "directory"];
   throw new BockerError(
     "conflict",
-    `cannot overwrite ${kinds[0]} ${JSON.stringify(shown)} with ${kinds[1]} ${quoted(entry.name)}`,
+    `cannot overwrite ${kinds[0]} ${JSON.stringify(shown)} with ${kinds[1]} ${quoted(name)}`,
   );
 }
 

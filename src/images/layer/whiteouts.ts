@@ -59,7 +59,7 @@ export class Whiteouts {
     const name = path.at(-1)!.subarray(WHITEOUT_PREFIX.length);
     const text = name.toString("latin1");
     if (text === "" || text === "." || text === "..") {
-      throw new BockerError("corrupt", `layer entry ${quoted(pathBytes(path))} hides nothing`);
+      throw new BockerError("corrupt", `archive entry ${quoted(pathBytes(path))} hides nothing`);
     }
     if (this.#mode === "layer") this.#hide(parentPath, name);
     else this.#remove(parentPath, name);

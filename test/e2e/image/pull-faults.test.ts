@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { digestOf } from "../../../src/base/digest.ts";
 import { openBunDatabase } from "../../../src/os/sqlite-bun.ts";
 import { BINARY, OVERLAY, Sandbox } from "../sandbox.ts";
+import { until } from "../wait.ts";
 import { type Image, imageOf, layerOf, tarOf } from "./layout.ts";
 import { Registry, Service } from "./registry.ts";
 
@@ -80,11 +81,6 @@ function begin(reference: string): { process: ChildProcess; ended: Promise<numbe
     child.once("exit", (code, signal) => resolve(code ?? signal)),
   );
   return { process: child, ended };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(condition()).toBe(true);
 }
 
 describe("a pull", () => {
