@@ -101,7 +101,8 @@ static long answer(long n, const long *args)
 		return receive(args[1]);
 	if (n == __NR_read)
 		return pipe_answer(args);
-	if (n == __NR_ppoll && plan.complete && context.result > 0)
+	/* The monitor's own waiting: an operation of a failed start may wait, too. */
+	if (n == __NR_ppoll && context.started)
 		check_descriptors();
 	return NOT_ANSWERED;
 }

@@ -25,6 +25,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     rm: ["rm"],
     run: ["run"],
     start: ["start"],
+    stats: ["stats"],
     stop: ["stop"],
     top: ["top"],
     unpause: ["unpause"],

@@ -217,6 +217,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./start.ts")).startCommand,
   },
   {
+    name: "stats",
+    summary: "Display a live stream of container(s) resource usage statistics",
+    load: async () => (await import("./stats.ts")).statsCommand,
+  },
+  {
     name: "stop",
     summary: "Stop one or more running containers",
     load: async () => (await import("./stop.ts")).stopCommand,

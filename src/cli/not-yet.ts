@@ -10,7 +10,6 @@ const NOT_YET = new Set([
   "context",
   "network",
   "plugin",
-  "stats",
   "trust",
   "update",
 ]);

@@ -58,6 +58,7 @@ grep frozen "$directory/cgroup.events"
 bocker top limited | tail -n +2 | grep -c .
 bocker unpause limited
 cat "$directory/cgroup.freeze"
+bocker stats --no-stream --format '{{.MemUsage}} {{.PIDs}} {{.BlockIO}}' limited
 bocker pause limited
 section removed
 bocker rm -f limited

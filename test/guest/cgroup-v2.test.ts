@@ -92,7 +92,9 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
   });
 
   test("pause and unpause, and rm -f of what is paused", () => {
-    expect(section("paused")).toBe("limited\n1\nfrozen 1\n2\nlimited\n0\nlimited");
+    expect(section("paused")).toMatch(
+      /^limited\n1\nfrozen 1\n2\nlimited\n0\n[\d.]+[KM]iB \/ 32MiB 2 0B \/ 0B\nlimited$/,
+    );
   });
 
   test("out of memory is told from being killed", () => {
