@@ -122,3 +122,9 @@ const RUN_ONLY = `
 export const CREATE_FLAGS = new FlagTable(CONTAINER_FLAGS);
 
 export const RUN_FLAGS = new FlagTable(CONTAINER_FLAGS + RUN_ONLY);
+
+/** Some of them, for another command. */
+export function flagsNamed(names: readonly string[]): FlagTable {
+  const isNamed = (line: string) => names.includes(/--([\w-]+)/.exec(line)?.[1] ?? "");
+  return new FlagTable(`\n${CONTAINER_FLAGS.split("\n").filter(isNamed).join("\n")}\n`);
+}

@@ -119,6 +119,20 @@ function undoOf(values: FlagValues, rootfs: string | undefined): number | undefi
   return count;
 }
 
+/** What `update` can change. */
+export function limitsOf(values: FlagValues) {
+  return {
+    memory: sizeOf(values, "memory") || undefined,
+    memorySwap: sizeOf(values, "memory-swap") || undefined,
+    memoryReservation: sizeOf(values, "memory-reservation") || undefined,
+    nanoCpus: values.has("cpus") ? parseCpus(values.string("cpus") ?? "") || undefined : undefined,
+    cpuShares: values.int("cpu-shares") || undefined,
+    cpusetCpus: values.string("cpuset-cpus") || undefined,
+    cpusetMems: values.string("cpuset-mems") || undefined,
+    pidsLimit: values.int("pids-limit"),
+  };
+}
+
 function hostConfig(values: FlagValues, rootfs: string | undefined, ports: HostConfig["ports"]): HostConfig {
   const oomScoreAdj = values.int("oom-score-adj") ?? 0;
   if (oomScoreAdj < -1000 || oomScoreAdj > 1000)
@@ -126,7 +140,6 @@ function hostConfig(values: FlagValues, rootfs: string | undefined, ports: HostC
       "invalid",
       `Invalid value ${oomScoreAdj}, range for oom score adj is [-1000, 1000]`,
     );
-  const pidsLimit = values.int("pids-limit");
   return {
     autoRemove: values.bool("rm"),
     networkMode: networkMode(values),
@@ -139,14 +152,7 @@ function hostConfig(values: FlagValues, rootfs: string | undefined, ports: HostC
     storageSize: parseStorageSize(values.list("storage-opt"), "--storage-opt"),
     undo: undoOf(values, rootfs),
     shmSize: sizeOf(values, "shm-size") ?? DEFAULT_SHM_SIZE,
-    memory: sizeOf(values, "memory") || undefined,
-    memorySwap: sizeOf(values, "memory-swap") || undefined,
-    memoryReservation: sizeOf(values, "memory-reservation") || undefined,
-    nanoCpus: values.has("cpus") ? parseCpus(values.string("cpus") ?? "") || undefined : undefined,
-    cpuShares: values.int("cpu-shares") || undefined,
-    cpusetCpus: values.string("cpuset-cpus") || undefined,
-    cpusetMems: values.string("cpuset-mems") || undefined,
-    pidsLimit,
+    ...limitsOf(values),
     cgroupParent: values.string("cgroup-parent") || undefined,
     ulimits: values.list("ulimit").map(parseUlimit),
     sysctls: parseMap(values.list("sysctl")),

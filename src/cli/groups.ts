@@ -29,6 +29,7 @@ const LONGER: Record<string, Record<string, readonly string[]>> = {
     stop: ["stop"],
     top: ["top"],
     unpause: ["unpause"],
+    update: ["update"],
     wait: ["wait"],
   },
   image: {

@@ -13,19 +13,6 @@ export function humanSize(bytes: number, precision = 3): string {
   return `${Number(value.toPrecision(precision))}${SIZE_UNITS[unit]}`;
 }
 
-const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-/** The same by powers of 1024, as Docker shows memory: "1.516MiB". */
-export function binarySize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < BINARY_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number(value.toPrecision(4))}${BINARY_UNITS[unit]}`;
-}
-
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;

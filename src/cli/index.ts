@@ -272,6 +272,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./pause.ts")).unpauseCommand,
   },
   {
+    name: "update",
+    summary: "Update configuration of one or more containers",
+    load: async () => (await import("./update.ts")).updateCommand,
+  },
+  {
     name: "version",
     summary: "Show the bocker version information",
     load: async () => (await import("./version.ts")).versionCommand,

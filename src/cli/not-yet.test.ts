@@ -5,9 +5,8 @@ import { findCommand } from "./index.ts";
 import { notYet } from "./not-yet.ts";
 
 test.each([
-  [["stats"], "'stats' is not supported yet"],
-  [["container", "stats"], "'container stats' is not supported yet"],
-  [["container", "update", "x"], "'container update' is not supported yet"],
+  [["compose", "up"], "'compose' is not supported yet"],
+  [["container", "checkpoint", "x"], "'container checkpoint' is not supported yet"],
   [["network", "create", "x"], "'network' is not supported yet"],
   [["volume", "update", "x"], "'volume update' is for Docker's clusters, which bocker does not have"],
   [["swarm", "init"], "'swarm' is for Docker's clusters, which bocker does not have"],

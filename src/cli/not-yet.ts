@@ -11,7 +11,6 @@ const NOT_YET = new Set([
   "network",
   "plugin",
   "trust",
-  "update",
 ]);
 
 /** Of Docker's clusters: nothing that one machine without a daemon could do. */

@@ -8,9 +8,10 @@ import { type ContainerUsage, containerUsage, cpuPercent } from "../engine/stats
 import { isTerminal } from "../os/terminal.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { readState } from "../state/status.ts";
+import { binarySize } from "./binary-size.ts";
 import type { Command } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
-import { binarySize, humanSize } from "./human.ts";
+import { humanSize } from "./human.ts";
 import { printListing, type Row } from "./listing.ts";
 import { printDamaged, writeFully } from "./output.ts";
 

@@ -60,6 +60,9 @@ bocker unpause limited
 cat "$directory/cgroup.freeze"
 bocker stats --no-stream --format '{{.MemUsage}} {{.PIDs}} {{.BlockIO}}' limited
 bocker pause limited
+section update
+bocker update -m 40m --memory-swap 40m --cpus 0.25 --cpuset-cpus 0 --pids-limit -1 limited
+(cd "$directory" && cat memory.max memory.swap.max cpu.max cpuset.cpus pids.max)
 section removed
 bocker rm -f limited
 groups_left

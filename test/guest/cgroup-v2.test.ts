@@ -97,6 +97,10 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
     );
   });
 
+  test("limits are changed while it runs", () => {
+    expect(section("update")).toBe("limited\n41943040\n0\n25000 100000\n0\nmax");
+  });
+
   test("out of memory is told from being killed", () => {
     expect(section("oom")).toContain("code 137");
     expect(section("oom")).toContain("true 137");

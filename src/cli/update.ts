@@ -1,0 +1,43 @@
+/** `bocker update` */
+import { BockerError } from "../base/errors.ts";
+import { updateContainer } from "../engine/update.ts";
+import type { Command } from "./command.ts";
+import { flagsNamed } from "./container-flags.ts";
+import { limitsOf } from "./container-options.ts";
+import { forEachWord } from "./each.ts";
+
+/** Those of `run` that can be changed later. */
+const NAMES = [
+  "blkio-weight",
+  "cpu-period",
+  "cpu-quota",
+  "cpu-rt-period",
+  "cpu-rt-runtime",
+  "cpu-shares",
+  "cpus",
+  "cpuset-cpus",
+  "cpuset-mems",
+  "memory",
+  "memory-reservation",
+  "memory-swap",
+  "pids-limit",
+  "restart",
+];
+
+export const updateCommand: Command = {
+  name: "update",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  summary: "Update configuration of one or more containers",
+  flags: flagsNamed(NAMES),
+  repair: "boot",
+  words: { least: 1 },
+  async run(values, engine) {
+    if (!NAMES.some((name) => values.has(name)))
+      throw new BockerError("invalid", "you must provide one or more flags when using this command");
+    const limits = limitsOf(values);
+    return forEachWord(values.positional, async (word) => {
+      updateContainer(engine, engine.containers.find(word), limits);
+      return word;
+    });
+  },
+};
