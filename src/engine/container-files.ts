@@ -3,7 +3,8 @@
  * descriptor, by RESOLVE_IN_ROOT: nothing that the container does to its links meanwhile leads out of it (CVE-2018-15664).
  *
  * Of a running container they are what its own processes see, but no process enters it. Of any other the launcher mounts
- * them in a namespace of its own, as for a start, which ends with it; the container's lock is held so long.
+ * them in a namespace of its own, as for a start, which ends with it; the container's lock is held so long, and nobody starts
+ * or removes it.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { BockerError } from "../base/errors.ts";
@@ -18,11 +19,12 @@ import { exists } from "../os/host-files.ts";
 import { poll, pollAsync } from "../os/processes.ts";
 import { messageOfErrno } from "../os/system-error.ts";
 import { fileMounts } from "../runtime/generate/spec.ts";
-import { abandon, sendPart } from "../runtime/launch/launcher.ts";
+import { dismiss, sendPart } from "../runtime/launch/launcher.ts";
 import { encodePlan } from "../runtime/plan/encode.ts";
 import { filesOperations } from "../runtime/plan/files.ts";
 import type { Operation } from "../runtime/plan/operation.ts";
 import type { ContainerRecord } from "../spec/container.ts";
+import type { Lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
 import { readState } from "../state/status.ts";
 import { abortable } from "./abortable.ts";
@@ -128,16 +130,22 @@ async function operationsOf(engine: Engine, record: ContainerRecord): Promise<Op
   });
 }
 
+/**
+ * The launcher has the lock, too: whoever wants it waits until the files are mounted no more, which takes as long as the
+ * disk needs for what was written to it by anybody (overlayfs syncs). This one does not.
+ */
 async function ofStopped<T>(
   engine: Engine,
   record: ContainerRecord,
+  held: Lock,
   signal: AbortSignal | undefined,
   use: Use<T>,
 ): Promise<T> {
   const operations = await operationsOf(engine, record);
   const launched = launchMonitor(planMonitor(readLayout()), `bocker-files ${shortId(record.id)}`, () => {});
   try {
-    sendPart(launched, encodePlan({ operations, monitor: SESSION, timings: false }), [], false);
+    const monitor = { ...SESSION, locked: true };
+    sendPart(launched, encodePlan({ operations, monitor, timings: false }), [held.fd], false);
     const root = new MonitorConnection(launched.socket).receiveDescriptor();
     if (typeof root !== "number") {
       const failed = root?.type === "failed" ? root : undefined;
@@ -154,7 +162,7 @@ async function ofStopped<T>(
       close(root);
     }
   } finally {
-    abandon(launched);
+    dismiss(launched);
   }
 }
 
@@ -173,7 +181,7 @@ export async function withContainerFiles<T>(
     const held = lockContainer(engine, record);
     try {
       if (readState(engine.paths, record.id).status !== "running")
-        return await ofStopped(engine, record, signal, use);
+        return await ofStopped(engine, record, held, signal, use);
     } finally {
       held.release();
     }

@@ -12,12 +12,13 @@ import {
   O_CLOEXEC,
   O_RDONLY,
   O_RDWR,
+  POLLIN,
   SOCK_CLOEXEC,
   SOCK_SEQPACKET,
 } from "../../os/constants.ts";
 import { close, fcntl, memfdCreate, openat, readAll, withFd, writeAll } from "../../os/files.ts";
 import { libraryDirectory } from "../../os/native.ts";
-import { spawn, waitpid } from "../../os/processes.ts";
+import { openProcess, pollAsync, spawn, waitpid } from "../../os/processes.ts";
 import { sendFds, socketpair } from "../../os/sockets.ts";
 
 /** It is smaller; one read is enough. */
@@ -97,4 +98,16 @@ export function sendPart({ socket }: Launched, bytes: Uint8Array, fds: number[],
 export function abandon({ pid, socket }: Launched): void {
   close(socket);
   waitpid(pid);
+}
+
+/** As `abandon`, but it may take its time for it: nobody waits, though somebody takes note of its end. */
+export function dismiss({ pid, socket }: Launched): void {
+  close(socket);
+  const pidfd = openProcess(pid);
+  if (pidfd === undefined) return;
+  const note = () => {
+    close(pidfd);
+    waitpid(pid);
+  };
+  void pollAsync([{ fd: pidfd, events: POLLIN }], -1).then(note);
 }

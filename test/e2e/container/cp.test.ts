@@ -285,9 +285,9 @@ describe.each(kinds)("a container that %s", (_, start) => {
     expect(told.split("\n")).toEqual(["extract-to-dir", "archive-path"]);
   });
 
-  test("nothing is left: no process, no mount", () => {
+  test("nothing is left: no process, no mount", async () => {
     fine("f", "C:/z");
-    expect(sandbox.execute(["ps", "-eo", "args"]).stdout).not.toContain("bocker-files");
+    await until(() => !sandbox.execute(["ps", "-eo", "args"]).stdout.includes("bocker-files"));
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(sandbox.data);
     expect(sandbox.bocker(["system", "check"])).toEqual({ code: 0, stdout: "Nothing found.\n", stderr: "" });
   });
@@ -420,4 +420,21 @@ test("a start waits until a copy into its container is there", async () => {
   const over = new Promise<number | null>((resolve) => start.on("close", resolve));
   copy.stdin.end(archive.subarray(100));
   expect([await ended, await over, seen]).toEqual([0, 0, "there\n"]);
+});
+
+test("what was mounted for a copy is mounted no more before the lock is free", () => {
+  sandbox.ok(["create", "--name", "traced", "--network", "none", "busybox", "true"]);
+  const trace = join(sandbox.directory, "trace");
+  const strace = ["strace", "-f", "-o", trace, "-e", "trace=unshare,setns", sandbox.binary];
+  expect(sandbox.execute([...strace, "cp", "/etc/passwd", "traced:/"]).code).toBe(0);
+  const launcher = /^(\d+) +unshare\(CLONE_NEWNS\)/m.exec(readFileSync(trace, "utf8"))?.[1];
+  const calls = readFileSync(trace, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith(`${launcher} `))
+    .join("\n");
+  // By setns it leaves its namespace, which ends then, with all that is mounted there: the end of the process would come after
+  // that of its descriptors, of which the lock is one.
+  expect(calls).toMatch(
+    /^\d+ +unshare\(CLONE_NEWNS\) += 0\n\d+ +setns\(\d+, CLONE_NEWNS[\s\S]* = 0\n\d+ \+\+\+ exited/,
+  );
 });
