@@ -100,6 +100,21 @@ export async function hold(engine: Engine, record: ContainerRecord): Promise<voi
   await awaitFrozen(record);
 }
 
+/** Is it called paused? */
+export function isMarkedPaused(engine: Engine, id: string): boolean {
+  return exists(containerPaths(engine.paths, id).paused);
+}
+
+/** Is it called paused, and runs? Then a `hold` or a `resume` was cut off. To be asked under the container's lock. */
+export function runsThoughPaused(engine: Engine, record: ContainerRecord): boolean {
+  const freezer = cgroupFreezer(containerCgroup(record));
+  return (
+    freezer !== undefined &&
+    isMarkedPaused(engine, record.id) &&
+    readTextIfExists(freezer.path)?.trim() === freezer.thaw
+  );
+}
+
 /** Lets go on what `hold` has stopped. */
 export function resume(engine: Engine, record: ContainerRecord): void {
   write(record, "thaw");

@@ -43,6 +43,19 @@ test("system check names it, and --repair lets it go on", async () => {
   expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
 });
 
+test("what is called paused, and runs since a pause or unpause that was cut off, is called so no more", () => {
+  sandbox.ok(["pause", "busy"]);
+  expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
+  sandbox.execute(["sh", "-c", `echo ${freezer.thaw} > ${freezer.path}`]);
+  const { code, stdout } = sandbox.bocker(["system", "check", "--repair"]);
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringContaining("is called paused since a command that was cut off; it runs"),
+  ]);
+  expect(sandbox.ok(["inspect", "-f", "{{.State.Status}}", "busy"])).toBe("running");
+  expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
+});
+
 test("what others have frozen is left alone, and still goes by force", () => {
   sandbox.execute(["sh", "-c", `echo ${freezer.freeze} > ${freezer.path}`]);
   sandbox.ok(["ps"]);

@@ -5,7 +5,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "../../base/errors.ts";
 import type { Engine } from "../engine.ts";
-import { checkDirectories, checkEnded, checkFiles, checkFrozen, checkTrash } from "./containers.ts";
+import {
+  checkDirectories,
+  checkEnded,
+  checkFiles,
+  checkFrozen,
+  checkPaused,
+  checkTrash,
+} from "./containers.ts";
 import type { Finding } from "./finding.ts";
 import { checkBlobs, checkImages, checkRestorable, checkUnfinished, checkUnreferenced } from "./images.ts";
 import { checkCgroups, checkLeases, checkMonitors, checkMounts, checkPorts } from "./kernel.ts";
@@ -45,6 +52,7 @@ function stages(engine: Engine, quick: boolean): Look[] {
     () => checkMounts(engine),
     () => checkEnded(engine, true),
     () => checkFrozen(engine),
+    () => checkPaused(engine),
     () => checkMonitors(engine),
     () => checkTrash(engine),
     () => checkDirectories(engine),

@@ -11,7 +11,7 @@ import { discard, discardedPath, sweepTrash, trashNames } from "../../state/tras
 import { containerCgroup } from "../cgroup.ts";
 import { containerEvent } from "../container-events.ts";
 import { type Engine, timestamp } from "../engine.ts";
-import { isLeftFrozen, thaw } from "../freeze.ts";
+import { isLeftFrozen, isMarkedPaused, resume, runsThoughPaused, thaw } from "../freeze.ts";
 import { dropPublished } from "../ports.ts";
 import { deleteContainer } from "../remove.ts";
 import { type Finding, ids, subjectOf, unlessLocked } from "./finding.ts";
@@ -103,6 +103,26 @@ export function checkFrozen(engine: Engine): Finding[] {
       return "it goes on";
     };
     return [{ subject: subjectOf(record), problem: "was frozen for a copy that was cut off", mend }];
+  });
+}
+
+/** Running containers that are called paused since a pause or unpause that was cut off. */
+export function checkPaused(engine: Engine): Finding[] {
+  return ids(engine.paths.runContainers).flatMap((id): Finding[] => {
+    if (!isMarkedPaused(engine, id)) return [];
+    const wrong = () => {
+      const record = engine.containers.get(id);
+      return record !== undefined && runsThoughPaused(engine, record) ? record : undefined;
+    };
+    const record = unlessLocked(engine, id, wrong);
+    if (record === undefined) return [];
+    const mend = () => {
+      unlessLocked(engine, id, () => wrong() !== undefined && resume(engine, record));
+      return "it runs";
+    };
+    return [
+      { subject: subjectOf(record), problem: "is called paused since a command that was cut off", mend },
+    ];
   });
 }
 
