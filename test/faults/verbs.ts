@@ -119,6 +119,24 @@ export function verbsOf(world: () => World): Record<string, Verb> {
       undo: () => quietly("rm", "-f", "kay"),
       worked: () => isRunning() === "false",
     },
+    pause: {
+      prepare: () => {
+        quietly("run", "-d", "--name", "kay", "busybox", "sleep", "1000");
+        quietly("unpause", "kay");
+      },
+      words: () => ["pause", "kay"],
+      undo: () => quietly("rm", "-f", "kay"),
+      worked: () => world().sandbox.ok(["inspect", "-f", "{{.State.Status}}", "kay"]) === "paused",
+    },
+    update: {
+      prepare: () => {
+        quietly("run", "-d", "--name", "kay", "-m", "32m", "busybox", "sleep", "1000");
+        quietly("update", "-m", "32m", "--memory-swap", "64m", "kay");
+      },
+      words: () => ["update", "-m", "128m", "--memory-swap", "256m", "--pids-limit", "77", "kay"],
+      undo: () => quietly("rm", "-f", "kay"),
+      worked: () => world().sandbox.ok(["inspect", "-f", "{{.HostConfig.PidsLimit}}", "kay"]) === "77",
+    },
     "rm -f": {
       prepare: () => quietly("run", "-d", "--name", "kay", ...RUN, "busybox", "sleep", "1000"),
       words: () => ["rm", "-f", "-v", "kay"],
