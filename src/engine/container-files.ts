@@ -23,6 +23,7 @@ import { dismiss, sendPart } from "../runtime/launch/launcher.ts";
 import { encodePlan } from "../runtime/plan/encode.ts";
 import { filesOperations } from "../runtime/plan/files.ts";
 import type { Operation } from "../runtime/plan/operation.ts";
+import { SESSION } from "../runtime/plan/session.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import type { Lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
@@ -31,7 +32,7 @@ import { abortable } from "./abortable.ts";
 import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
 import { storageOf } from "./fresh-start.ts";
-import { launchMonitor, SESSION } from "./launch-monitor.ts";
+import { launchMonitor } from "./launch-monitor.ts";
 import { awaitMonitor, openRunning } from "./stop.ts";
 
 export interface ContainerFiles {

@@ -21,6 +21,7 @@ import { joinCgroupOperations } from "../runtime/plan/cgroup.ts";
 import { compileExec } from "../runtime/plan/compile.ts";
 import { encodePlan } from "../runtime/plan/encode.ts";
 import { EVENT_CODE, type Plan } from "../runtime/plan/operation.ts";
+import { SESSION } from "../runtime/plan/session.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { eventHead } from "../state/events.ts";
 import { readState } from "../state/status.ts";
@@ -28,7 +29,7 @@ import { awaitStarted, type Started } from "./await-started.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { containerEvent, eventsOperation } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
-import { launchMonitor, SESSION } from "./launch-monitor.ts";
+import { launchMonitor } from "./launch-monitor.ts";
 import { seccompProgram } from "./seccomp.ts";
 
 export interface ExecRequest {

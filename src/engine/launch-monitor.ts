@@ -5,28 +5,7 @@ import { openat, withFd } from "../os/files.ts";
 import { isSystemError } from "../os/system-error.ts";
 import { type Launched, launch } from "../runtime/launch/launcher.ts";
 import { monitorSteps } from "../runtime/plan/monitor-place.ts";
-import type { MonitorConfig } from "../runtime/plan/operation.ts";
 import { performCgroupStep } from "./steps.ts";
-
-/** For a launcher that starts no container: nothing is kept of what it does. */
-export const SESSION: MonitorConfig = {
-  tty: false,
-  stdin: false,
-  stdinOnce: false,
-  durable: false,
-  session: true,
-  logPath: "",
-  logMaxSize: 0,
-  logMaxFiles: 1,
-  exitPath: "",
-  runDirectory: "",
-  oomPath: "",
-  detachKeys: new Uint8Array(),
-  locked: false,
-  discardPath: "",
-  cleanupArgv: [],
-  cleanupEnv: [],
-};
 
 /** Made once on a machine; but somebody may remove it at any time as long as it is empty. */
 const ATTEMPTS = 5;

@@ -12,6 +12,7 @@ import {
   PHASES,
   type Plan,
 } from "./operation.ts";
+import { SESSION } from "./session.ts";
 import { SLOT_INHERITED } from "./slots.ts";
 
 const launcher = join(import.meta.dirname, "../../../launcher");
@@ -29,24 +30,8 @@ function defined(text: string, name: string): number {
   return Number(new RegExp(`#define ${name} (0x[0-9a-f]+|\\d+)`).exec(text)?.[1]);
 }
 
-const MONITOR: MonitorConfig = {
-  tty: false,
-  stdin: false,
-  stdinOnce: false,
-  durable: false,
-  session: false,
-  logPath: "",
-  logMaxSize: 0,
-  logMaxFiles: 1,
-  exitPath: "",
-  runDirectory: "",
-  oomPath: "",
-  detachKeys: new Uint8Array(),
-  locked: false,
-  discardPath: "",
-  cleanupArgv: [],
-  cleanupEnv: [],
-};
+/** Without a flag. */
+const MONITOR: MonitorConfig = { ...SESSION, session: false };
 
 function view(plan: Partial<Plan>): DataView {
   const bytes = encodePlan({ operations: [], monitor: MONITOR, timings: false, ...plan });

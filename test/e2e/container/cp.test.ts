@@ -382,44 +382,43 @@ describe("what a container has mounted", () => {
   });
 });
 
+/** A command in the background: its input, its end, and what it has said by then. */
+function begin(stdin: "pipe" | "ignore", ...command: string[]) {
+  const [program, ...words] = sandbox.inside([sandbox.binary, ...command]);
+  const child = spawn(program, words, { env: sandbox.environment, stdio: [stdin, "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { stdin: child.stdin, ended, said: () => text };
+}
+
 test("a container that ends while something is copied to it: the copy ends, too, and says so", async () => {
   sandbox.ok(["run", "-d", "--name", "ends", "--network", "none", "busybox", "sleep", "1000"]);
-  const [program, ...words] = sandbox.inside([sandbox.binary, "cp", "-", "ends:/"]);
-  const copy = spawn(program, words, { env: sandbox.environment, stdio: ["pipe", "ignore", "pipe"] });
-  let said = "";
-  copy.stderr.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  const ended = new Promise<number | null>((resolve) => copy.on("close", resolve));
+  const copy = begin("pipe", "cp", "-", "ends:/");
   // It has begun, and waits for more.
-  copy.stdin.write(
+  copy.stdin?.write(
     execFileSync("tar", ["-C", sandbox.directory, "-c", "--files-from", "/dev/null"]).subarray(0, 512),
   );
   await until(() => sandbox.ok(["events", "--since", "10s", "--until", "0s"]).includes("extract-to-dir"));
   sandbox.ok(["rm", "-f", "ends"]);
-  expect(await ended).toBe(1);
-  expect(said).toBe("Error: container ends has ended while files were copied to it\n");
+  expect(await copy.ended).toBe(1);
+  expect(copy.said()).toBe("Error: container ends has ended while files were copied to it\n");
 });
 
 test("a start waits until a copy into its container is there", async () => {
   sandbox.ok(["create", "--name", "later", "--network", "none", "busybox", "cat", "/late"]);
-  const [program, ...words] = sandbox.inside([sandbox.binary, "cp", "-", "later:/"]);
-  const copy = spawn(program, words, { env: sandbox.environment, stdio: ["pipe", "ignore", "ignore"] });
-  const ended = new Promise<number | null>((resolve) => copy.on("close", resolve));
+  const copy = begin("pipe", "cp", "-", "later:/");
   const late = join(mkdtempSync(join(sandbox.directory, "late-")), "late");
   writeFileSync(late, "there\n");
   const archive = execFileSync("tar", ["-C", join(late, ".."), "-c", "late"]);
-  copy.stdin.write(archive.subarray(0, 100));
+  copy.stdin?.write(archive.subarray(0, 100));
   await until(() => sandbox.execute(["ps", "-eo", "args"]).stdout.includes("bocker-files"));
-  const [other, ...started] = sandbox.inside([sandbox.binary, "start", "-a", "later"]);
-  const start = spawn(other, started, { env: sandbox.environment, stdio: ["ignore", "pipe", "ignore"] });
-  let seen = "";
-  start.stdout.on("data", (chunk: Buffer) => {
-    seen += chunk.toString();
-  });
-  const over = new Promise<number | null>((resolve) => start.on("close", resolve));
-  copy.stdin.end(archive.subarray(100));
-  expect([await ended, await over, seen]).toEqual([0, 0, "there\n"]);
+  const start = begin("ignore", "start", "-a", "later");
+  copy.stdin?.end(archive.subarray(100));
+  expect([await copy.ended, await start.ended, start.said()]).toEqual([0, 0, "there\n"]);
 });
 
 test("what was mounted for a copy is mounted no more before the lock is free", () => {
