@@ -320,6 +320,25 @@ static void await_removal(struct monitor *m)
 	}
 }
 
+/* By this file the engine asks to be called at the end. */
+static int is_wanted_again(struct monitor *m)
+{
+	char path[PATH_MAX];
+	struct text t = {path, sizeof(path), 0, 0};
+	text_add(&t, m->config.run_directory);
+	text_add(&t, "/restart");
+	return !t.overflow && m->config.run_directory[0] && SYS(faccessat, AT_FDCWD, path, 0, 0) == 0;
+}
+
+/* In a process of its own: as long as this one is there the container has not ended. */
+static void call_engine(struct monitor *m)
+{
+	if (SYS(clone, 17 /* SIGCHLD */, 0, 0, 0, 0) != 0)
+		return;
+	SYS(execve, m->config.cleanup_argv[0], m->config.cleanup_argv, m->config.cleanup_envp);
+	exit_now(127);
+}
+
 void monitor_run(struct monitor *m)
 {
 	loop(m);
@@ -331,8 +350,11 @@ void monitor_run(struct monitor *m)
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		close_fd(m->context->slots[i]);
 	close_fd(m->listener);
-	if (!m->config.discard_path[0])
+	if (!m->config.discard_path[0]) {
+		if (m->config.cleanup_argv[0] && is_wanted_again(m))
+			call_engine(m);
 		exit_now(0);
+	}
 	await_removal(m);
 	/* Whoever waited has moved the files out of the way; if nobody did, the engine is called for it. */
 	if (remove_tree(m->config.discard_path) == -ENOENT)

@@ -51,6 +51,8 @@ export function callerStreams(options: { stdin: boolean; tty: boolean }): Stream
 export class SignalRelay {
   #pidfd: number | undefined;
   readonly #early: number[] = [];
+  /** Told of each that is passed on, before it is. */
+  passing: ((signal: number) => void) | undefined;
   readonly #handlers: [NodeJS.Signals, () => void][];
 
   constructor() {
@@ -78,6 +80,7 @@ export class SignalRelay {
       this.#early.push(signal);
       return;
     }
+    this.passing?.(signal);
     try {
       pidfdSendSignal(this.#pidfd, signal);
     } catch (error) {

@@ -87,7 +87,7 @@ const CONTAINER_FLAGS = `
     --pull string                  Pull image before running ("always", "missing", "never")
 -q, --quiet bool                   Suppress the pull output
     --read-only bool               Mount the container's root filesystem as read only
-    --restart string
+    --restart string               Restart policy to apply when a container exits\\n(no, always, unless-stopped, on-failure[:N])
     --rm bool                      Automatically remove the container when it exits
     --rootfs bool                  The first word is a directory that is the root, not an image
     --runtime string

@@ -247,7 +247,10 @@ export async function createRequest(
     stopTimeout: values.int("stop-timeout"),
     exposedPorts,
     publishAll: values.bool("publish-all"),
-    host: hostConfig(values, rootfs, ports),
+    host: {
+      ...hostConfig(values, rootfs, ports),
+      ...(values.has("restart") ? await (await import("./restart-value.ts")).restartOf(values) : {}),
+    },
     mounts: await mountsOf(values),
   };
 }

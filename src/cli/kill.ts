@@ -4,6 +4,8 @@ import type { Command } from "./command.ts";
 import { forEachWord } from "./each.ts";
 import { parseSignal } from "./values.ts";
 
+const SIGKILL = 9;
+
 export const killCommand: Command = {
   name: "kill",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -14,7 +16,9 @@ export const killCommand: Command = {
   run(values, engine) {
     const signal = parseSignal(values.string("signal") ?? "KILL");
     return forEachWord(values.positional, async (word) => {
-      await signalContainer(engine, engine.containers.find(word), signal);
+      const record = engine.containers.find(word);
+      const ends = signal === SIGKILL || signal === parseSignal(record.config.stopSignal);
+      await signalContainer(engine, record, signal, ends);
       return word;
     });
   },

@@ -2,7 +2,7 @@
 import { shortId } from "../base/ids.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ContainerRecord, ContainerState, PublishedPort } from "../spec/container.ts";
-import { stateName, stateReader } from "../state/status.ts";
+import { isRestarting, stateName, stateReader } from "../state/status.ts";
 import type { Command } from "./command.ts";
 import type { ContainerFilter } from "./container-filter.ts";
 import type { FlagValues } from "./flags.ts";
@@ -35,7 +35,7 @@ function statusText(state: ContainerState, now = Date.now()): string {
   if (state.status === "created") return "Created";
   if (state.status === "running")
     return `Up ${humanDuration(now - Date.parse(state.started))}${state.paused ? " (Paused)" : ""}`;
-  return `Exited (${state.code}) ${ago(state.finished, now)}`;
+  return `${isRestarting(state) ? "Restarting" : "Exited"} (${state.code}) ${ago(state.finished, now)}`;
 }
 
 /** "0.0.0.0:8080->80/tcp, 443/tcp" */
@@ -186,7 +186,10 @@ export const psCommand: Command = {
     const labels: Record<string, string>[] = [];
     for (const record of engine.containers.list(printDamaged)) {
       const state = stateOf(record.id);
-      if ((all || state.status === "running") && filter?.matches(record, state) !== false) {
+      if (
+        (all || state.status === "running" || isRestarting(state)) &&
+        filter?.matches(record, state) !== false
+      ) {
         rows.push(containerRow({ record, state, full, sizeOf }, wanted));
         labels.push(record.config.labels);
       }

@@ -69,6 +69,8 @@ async function run(values: FlagValues, engine: Engine): Promise<number> {
       const streams = callerStreams({ stdin, tty });
       const started = await runContainer(engine, request, streams, options, recorded);
       watch?.mark(RUNNING);
+      if (relay !== undefined && record?.host.restart !== undefined)
+        (await import("./end-restarts.ts")).endRestartsBy(relay, engine, record);
       return { started, ended: await stayAttached({ ...started, tty, stdin, relay }) };
     });
     watch?.mark("the program, until its end is heard of");

@@ -1,6 +1,6 @@
 /** Starting what nobody stays attached to. */
 import type { Engine } from "../engine/engine.ts";
-import { startContainer } from "../engine/start.ts";
+import { type StartAgain, startContainer } from "../engine/start.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { parseDetachKeys } from "./values.ts";
 
@@ -9,13 +9,15 @@ export async function startDetached(
   engine: Engine,
   record: ContainerRecord,
   detachKeys: Uint8Array = parseDetachKeys(undefined),
+  again?: StartAgain,
 ): Promise<void> {
   const { host, config } = record;
-  const started = await startContainer(engine, record, undefined, {
+  const options = {
     disposable: host.autoRemove,
     terminal: config.tty ? { rows: 0, columns: 0 } : undefined,
     timings: false,
     detachKeys,
-  });
+  };
+  const started = await startContainer(engine, record, undefined, options, again);
   started.connection.close();
 }

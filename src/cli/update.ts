@@ -5,6 +5,7 @@ import type { Command } from "./command.ts";
 import { flagsNamed } from "./container-flags.ts";
 import { limitsOf } from "./container-options.ts";
 import { forEachWord } from "./each.ts";
+import { parseRestart } from "./restart-value.ts";
 
 /** Those of `run` that can be changed later. */
 const NAMES = [
@@ -34,9 +35,13 @@ export const updateCommand: Command = {
   async run(values, engine) {
     if (!NAMES.some((name) => values.has(name)))
       throw new BockerError("invalid", "you must provide one or more flags when using this command");
-    const limits = limitsOf(values);
+    const restart = values.string("restart");
+    const changes = {
+      ...limitsOf(values),
+      ...(restart === undefined ? {} : { restart: parseRestart(restart) ?? ("no" as const) }),
+    };
     return forEachWord(values.positional, async (word) => {
-      updateContainer(engine, engine.containers.find(word), limits);
+      updateContainer(engine, engine.containers.find(word), changes);
       return word;
     });
   },

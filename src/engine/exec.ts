@@ -24,7 +24,7 @@ import { EVENT_CODE, type Plan } from "../runtime/plan/operation.ts";
 import { SESSION } from "../runtime/plan/session.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { eventHead } from "../state/events.ts";
-import { readState } from "../state/status.ts";
+import { isRestarting, readState } from "../state/status.ts";
 import { awaitStarted, type Started } from "./await-started.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { containerEvent, eventsOperation } from "./container-events.ts";
@@ -57,6 +57,11 @@ export function runningPid(
   what: "exec" | "attach" = "exec",
 ): number {
   const state = readState(engine.paths, record.id);
+  if (isRestarting(state))
+    throw new BockerError(
+      "conflict",
+      `Container ${record.id} is restarting, wait until the container is running`,
+    );
   if (state.status !== "running")
     throw new BockerError("not-running", `container ${record.id} is not running`);
   if (state.paused)

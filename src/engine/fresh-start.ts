@@ -25,6 +25,7 @@ import type { RuntimeSpec } from "../spec/runtime.ts";
 import { containerPaths, containerRoot } from "../state/paths.ts";
 import { discardedPath } from "../state/trash.ts";
 import { containerCgroup } from "./cgroup.ts";
+import { cleanupCall } from "./cleanup-call.ts";
 import { monitorEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 import { addressedFiles, etcFiles } from "./etc-files.ts";
@@ -126,6 +127,7 @@ function monitorOf(
 ): MonitorConfig {
   const files = containerPaths(engine.paths, record.id);
   const removes = record.host.autoRemove;
+  const cleanup = cleanupCall(engine, record.id);
   return {
     tty: record.config.tty,
     stdin: record.config.openStdin,
@@ -141,12 +143,8 @@ function monitorOf(
     oomPath,
     detachKeys: options.detachKeys,
     discardPath: removes ? discardedPath(engine.paths, record.id) : "",
-    cleanupArgv: removes ? [...engine.self, "cleanup", record.id] : [],
-    cleanupEnv: [
-      `BOCKER_DATA=${engine.paths.data}`,
-      `BOCKER_RUN=${engine.paths.run}`,
-      "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-    ],
+    cleanupArgv: cleanup.argv,
+    cleanupEnv: cleanup.env,
   };
 }
 

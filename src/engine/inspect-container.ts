@@ -1,8 +1,9 @@
 /** A container as Docker's API describes it (ContainerInspectResponse, API 1.51). */
 import type { ContainerRecord, ContainerState, MountPoint, PublishedPort } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
-import { readState, startedAt, stateName } from "../state/status.ts";
+import { isRestarting, readState, startedAt, stateName } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { restartCount } from "./restart-policy.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
 
@@ -12,9 +13,9 @@ function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState)
   const exited = state.status === "exited" ? state : undefined;
   return {
     Status: stateName(state),
-    Running: state.status === "running",
+    Running: state.status === "running" || isRestarting(state),
     Paused: stateName(state) === "paused",
-    Restarting: false,
+    Restarting: isRestarting(state),
     OOMKilled: exited?.oomKilled ?? false,
     Dead: false,
     Pid: state.status === "running" ? state.pid : 0,
@@ -104,7 +105,7 @@ function hostConfigOf(record: ContainerRecord): Json {
     Binds: bindsOf(mounts),
     NetworkMode: host.networkMode,
     PortBindings: ports,
-    RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+    RestartPolicy: { Name: host.restart?.name ?? "no", MaximumRetryCount: host.restart?.retries ?? 0 },
     AutoRemove: host.autoRemove,
     CapAdd: host.capAdd.length > 0 ? host.capAdd : null,
     CapDrop: host.capDrop.length > 0 ? host.capDrop : null,
@@ -194,7 +195,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Json 
     HostsPath: files.hosts,
     LogPath: record.host.logDriver === "none" ? "" : files.log,
     Name: `/${record.name}`,
-    RestartCount: 0,
+    RestartCount: restartCount(engine, record.id),
     Driver: engine.driver.name,
     Platform: "linux",
     MountLabel: "",

@@ -10,6 +10,7 @@ import type { ContainerRecord } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
 import { hasMonitor, readState } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { isToRestart } from "./restart-policy.ts";
 
 export interface LogEntry {
   /** With its newline, where the program wrote one. */
@@ -148,7 +149,9 @@ async function* follow(
     for (;;) {
       // Asked before the last read: what it wrote before it ended is read then.
       const running =
-        readState(engine.paths, record.id).status === "running" || hasMonitor(engine.paths, record.id);
+        readState(engine.paths, record.id).status === "running" ||
+        hasMonitor(engine.paths, record.id) ||
+        isToRestart(engine, record.id);
       for (
         let entries = nextEntries(reader, file.fd);
         entries !== undefined;

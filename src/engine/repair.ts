@@ -6,7 +6,7 @@
 import { AddressTable } from "../state/addresses.ts";
 import { readState } from "../state/status.ts";
 import { sweepTrash } from "../state/trash.ts";
-import { checkDirectories, checkEnded, checkFrozen, checkPaused } from "./check/containers.ts";
+import { checkDirectories, checkEnded, checkFrozen, checkPaused, checkRestarts } from "./check/containers.ts";
 import { type Finding, unlessLocked } from "./check/finding.ts";
 import { freeCgroups } from "./check/kernel.ts";
 import { checkOwnedVolumes, checkRenamedVolumes, checkVolumeDirectories } from "./check/volumes.ts";
@@ -50,6 +50,7 @@ export function repair(engine: Engine, firstOfBoot: boolean): string[] {
     ...mendAll(checkEnded(engine, firstOfBoot)),
     ...mendAll(checkFrozen(engine)),
     ...mendAll(checkPaused(engine)),
+    ...mendAll(checkRestarts(engine)),
     ...mendAll(checkDirectories(engine)),
     ...mendAll(checkRenamedVolumes(engine)),
     ...mendAll([...checkOwnedVolumes(engine), ...checkVolumeDirectories(engine)]),

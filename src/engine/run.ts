@@ -64,6 +64,10 @@ export async function runContainer(
     makeContainerFiles(engine, record, request);
     makeDirectory(files.run, 0o700);
     writeFile(files.started, "");
+    if (record.host.restart !== undefined) {
+      const { askForRestart } = await import("./restart-policy.ts");
+      askForRestart(engine, record);
+    }
     const joined = planned !== undefined && "network" in planned ? planned.network.joined : [];
     const begin = (from: StartSource) => beginStart(record, from, streams, options, [held.fd, ...joined]);
     begun = begin(source);

@@ -14,12 +14,21 @@ import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
 import { FreshStart, rootLayers } from "./fresh-start.ts";
 import { type NetworkPlan, planNetwork } from "./network.ts";
+import { type Attempts, askForRestart, forgetRestart } from "./restart-policy.ts";
 import type { StartOptions } from "./start-source.ts";
 import { awaitMonitor } from "./stop.ts";
+
+/** A start by a restart policy. */
+export interface StartAgain {
+  attempts: Attempts;
+  /** Whether it is still wanted; asked under the container's lock. */
+  isWanted: () => boolean;
+}
 
 /**
  * Starts a container; returns once its program runs.
  * @param streams attached before the program's first byte
+ * @param again it is started by its restart policy, if that is still wanted
  * @throws BockerError with Docker's reasons; the container is then as it was before
  */
 export async function startContainer(
@@ -27,6 +36,7 @@ export async function startContainer(
   record: ContainerRecord,
   streams: Streams | undefined,
   options: StartOptions,
+  again?: StartAgain,
 ): Promise<Started> {
   const files = containerPaths(engine.paths, record.id);
   if (readState(engine.paths, record.id).status === "exited") await awaitMonitor(engine, record);
@@ -38,11 +48,18 @@ export async function startContainer(
       throw new BockerError("conflict", "cannot start a paused container, try unpause instead");
     if (state.status === "running")
       throw new BockerError("conflict", `container ${shortId(record.id)} is already running`);
+    if (again?.isWanted() === false)
+      throw new BockerError(
+        "conflict",
+        `container ${shortId(record.id)} is not to be started again any more`,
+      );
     network = await planNetwork(engine, record);
     // R10: all that a start changes of it is its place in the network, which ends with the boot.
     engine.transaction(() => engine.containers.update(record), { passing: true });
     makeDirectories(files.run, 0o700);
     removeFile(files.paused);
+    forgetRestart(engine, record.id);
+    askForRestart(engine, record, again?.attempts);
     const layers = rootLayers(engine, record);
     const decide = () => FreshStart.decide(engine, record, layers, options);
     const decided = await decide();
@@ -59,6 +76,7 @@ export async function startContainer(
       const { undoStart } = await import("./undo-start.ts");
       undoStart(record, error);
       removeFile(files.started);
+      removeFile(files.restart);
       throw error;
     }
   } catch (error) {

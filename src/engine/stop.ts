@@ -9,8 +9,9 @@ import { openProcess, pidfdSendSignal, pollAsync } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { recordEvents } from "../state/events.ts";
+import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
-import { monitorPid, processStart, readState } from "../state/status.ts";
+import { isRestarting, monitorPid, processStart, readState } from "../state/status.ts";
 import { containerEvent, recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 
@@ -70,13 +71,20 @@ export function openRunning(
   return { pid: state.pid, init, monitor: openProcess(state.monitor) };
 }
 
-/** Sends a signal. Throws "not-running" in Docker's words. */
+/**
+ * Sends a signal. Throws "not-running" in Docker's words.
+ * @param ends whether it is to end the container: then its restart policy does not start it again
+ */
 export async function signalContainer(
   engine: Engine,
   record: ContainerRecord,
   signal: number,
+  ends: boolean,
 ): Promise<void> {
+  const wasRestarting = isRestarting(readState(engine.paths, record.id));
+  if (ends) await endRestarts(engine, record);
   const running = openRunning(engine, record.id);
+  if (running === undefined && ends && wasRestarting) return;
   if (running === undefined) throw new BockerError("not-running", `container ${record.id} is not running`);
   try {
     await signalAndTell(engine, record, running.init, signal);
@@ -115,6 +123,21 @@ async function awaitEnd(
   );
 }
 
+/**
+ * A container with a restart policy is not started again by it. A start that is under way comes to its end first: then it
+ * runs, and is to be stopped as any other.
+ */
+async function endRestarts(engine: Engine, record: ContainerRecord): Promise<void> {
+  if (record.host.restart === undefined) return;
+  const { forgetRestart } = await import("./restart-policy.ts");
+  const isRunning = () => readState(engine.paths, record.id).status === "running";
+  if (isRunning()) forgetRestart(engine, record.id);
+  if (isRunning()) return;
+  const held = lock(engine.paths.locks, record.id);
+  forgetRestart(engine, record.id);
+  held.release();
+}
+
 /** False when it did not run. */
 async function stop(
   engine: Engine,
@@ -123,6 +146,7 @@ async function stop(
   timeout: number,
   wanted: Wanted,
 ): Promise<boolean> {
+  await endRestarts(engine, record);
   const running = openRunning(engine, record.id);
   if (running === undefined) return false;
   try {
@@ -137,6 +161,8 @@ async function stop(
       }
     }
     if (running.monitor !== undefined) await awaitEnd(engine, record, running.monitor, wanted);
+    // It may have ended by itself just before, and its monitor have called for the next start.
+    await endRestarts(engine, record);
     return true;
   } finally {
     close(running.init);

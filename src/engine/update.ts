@@ -1,13 +1,14 @@
-/** `update`: other limits for a container, at once if it runs, and for every start to come. */
+/** `update`: other limits for a container, at once if it runs, and for every start to come; and another restart policy. */
 import { BockerError } from "../base/errors.ts";
 import { limitChanges, writeLimits } from "../cgroup/change.ts";
 import { resourcesOf } from "../runtime/generate/resources.ts";
-import type { ContainerRecord, HostConfig } from "../spec/container.ts";
-import { readState } from "../state/status.ts";
+import type { ContainerRecord, HostConfig, RestartPolicy } from "../spec/container.ts";
+import { isRestarting, readState } from "../state/status.ts";
 import { containerCgroup } from "./cgroup.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
+import { askForRestart, forgetRestart, isToRestart } from "./restart-policy.ts";
 
 /** What of a container's settings can be changed; undefined stays as it is. */
 export type Limits = Pick<
@@ -22,12 +23,28 @@ export type Limits = Pick<
   | "pidsLimit"
 >;
 
+export interface Changes extends Limits {
+  restart?: RestartPolicy | "no";
+}
+
 /** Memory and swap together, as a start without a word on swap would have it. */
 const swapOf = ({ memory, memorySwap }: Limits) =>
   memorySwap ?? (memory === undefined ? undefined : memory * 2);
 
-/** The settings with the changes. A limit of swap that is there stays, though nobody named it (moby, UpdateContainer). */
-function changedHost(host: HostConfig, changes: Limits): HostConfig {
+/** The settings with the changes. */
+function changedHost(host: HostConfig, { restart, ...limits }: Changes): HostConfig {
+  const changed = changedLimits(host, limits);
+  if (restart === undefined) return changed;
+  if (restart !== "no" && host.autoRemove)
+    throw new BockerError(
+      "invalid",
+      "Restart policy cannot be updated because AutoRemove is enabled for the container",
+    );
+  return { ...changed, restart: restart === "no" ? undefined : restart };
+}
+
+/** A limit of swap that is there stays, though nobody named it (moby, UpdateContainer). */
+function changedLimits(host: HostConfig, changes: Limits): HostConfig {
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   const swap = swapOf(host);
   if (changes.memory === undefined || changes.memorySwap !== undefined || swap === undefined)
@@ -40,11 +57,19 @@ function changedHost(host: HostConfig, changes: Limits): HostConfig {
   return { ...host, ...given, memorySwap: swap };
 }
 
+/** For the end that is to come: of a container that runs, or of one that waits to. */
+function changeRestart(engine: Engine, record: ContainerRecord): void {
+  const state = readState(engine.paths, record.id);
+  if (state.status !== "running" && !isRestarting(state)) return;
+  if (record.host.restart === undefined) forgetRestart(engine, record.id);
+  else if (!isToRestart(engine, record.id)) askForRestart(engine, record);
+}
+
 /**
- * Changes a container's limits. When it throws, they are what they were.
+ * Changes a container's limits and its restart policy. When it throws, they are what they were.
  * @throws BockerError "not-found", "invalid" and "conflict" in Docker's words, "platform" where the machine cannot
  */
-export function updateContainer(engine: Engine, container: ContainerRecord, changes: Limits): void {
+export function updateContainer(engine: Engine, container: ContainerRecord, changes: Changes): void {
   const held = lockContainer(engine, container);
   try {
     const record = engine.containers.find(container.id);
@@ -61,7 +86,9 @@ export function updateContainer(engine: Engine, container: ContainerRecord, chan
         });
       }
     }
-    engine.transaction(() => engine.containers.update({ ...record, host }));
+    const changed = { ...record, host };
+    engine.transaction(() => engine.containers.update(changed));
+    if (changes.restart !== undefined) changeRestart(engine, changed);
     recordContainerEvents(engine, record, "update");
   } finally {
     held.release();

@@ -69,6 +69,13 @@ export interface Ulimit {
   hard: number;
 }
 
+/** When a container is started again that has ended. */
+export interface RestartPolicy {
+  name: "always" | "unless-stopped" | "on-failure";
+  /** Of on-failure: how often at most; 0 is for ever. */
+  retries: number;
+}
+
 export interface HostConfig {
   autoRemove: boolean;
   /** bridge, host, none or container:ID */
@@ -109,6 +116,8 @@ export interface HostConfig {
   logDriver: "json-file" | "none";
   logMaxSize: number;
   logMaxFiles: number;
+  /** --restart; undefined: "no" */
+  restart?: RestartPolicy | undefined;
   /** --storage-opt size=: bytes that the container may write */
   storageSize?: number | undefined;
   /** --undo: how many times the files are kept as they were before an exec */
@@ -146,7 +155,15 @@ export interface ContainerRecord {
 export type ContainerState =
   | { status: "created" }
   | { status: "running"; paused: boolean; pid: number; monitor: number; started: string }
-  | { status: "exited"; code: number; oomKilled: boolean; finished: string; error?: string };
+  | {
+      status: "exited";
+      code: number;
+      oomKilled: boolean;
+      finished: string;
+      error?: string;
+      /** Somebody waits to start it again. */
+      restarting?: boolean;
+    };
 
 /** Bytes of /dev/shm where nothing was asked for, as Docker has it. */
 export const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;

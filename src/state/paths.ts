@@ -65,5 +65,9 @@ export function containerPaths(paths: Paths, id: string) {
     /** There from `pause` to `unpause`. */
     paused: `${run}/paused`,
     attach: `${run}/attach`,
+    /** There as long as the container is to be started again when it has ended (engine/restart-policy.ts). */
+    restart: `${run}/restart`,
+    /** Who waits to do so. */
+    restarting: `${run}/restarting`,
   };
 }

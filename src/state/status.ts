@@ -29,12 +29,21 @@ interface ExitRecord {
 /** Linux's own limit. Of a pid that is none, kill(2) would make all processes. */
 const PID_MAX = 2 ** 22;
 
-const isPid = (value: unknown) => Number.isInteger(value) && Number(value) > 0 && Number(value) <= PID_MAX;
-const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+export const isPid = (value: unknown) =>
+  Number.isInteger(value) && Number(value) > 0 && Number(value) <= PID_MAX;
+export const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isText = (value: unknown) => typeof value === "string";
 const isTruth = (value: unknown) => typeof value === "boolean";
 
-type Shape<T> = Record<keyof T, (value: unknown) => boolean>;
+/** Who waits to start a container again: kept by itself (engine/restart-policy.ts). */
+export interface RestartWaiter {
+  pid: number;
+  start: number;
+}
+
+const WAITER: Shape<RestartWaiter> = { pid: isPid, start: isCount };
+
+export type Shape<T> = Record<keyof T, (value: unknown) => boolean>;
 
 const STATE: Shape<MonitorState> = {
   pid: isPid,
@@ -46,7 +55,7 @@ const STATE: Shape<MonitorState> = {
 const EXIT: Shape<ExitRecord> = { code: isCount, oom: isTruth, finished: isText };
 
 /** Undefined, too, for a file that was cut off by a crash, or that is not what the monitor writes: it says nothing. */
-function readJson<T>(path: string, shape: Shape<T>): T | undefined {
+export function readJson<T>(path: string, shape: Shape<T>): T | undefined {
   const text = readTextIfExists(path);
   if (text === undefined) return undefined;
   let document: unknown;
@@ -86,6 +95,12 @@ function isWatched({ monitor, monitorStart }: MonitorState): boolean {
   return processStart(monitor) === monitorStart;
 }
 
+/** Undefined where nobody waits, also no more. */
+export function restartWaiter(paths: Paths, id: string): RestartWaiter | undefined {
+  const waiter = readJson(containerPaths(paths, id).restarting, WAITER);
+  return waiter !== undefined && processStart(waiter.pid) === waiter.start ? waiter : undefined;
+}
+
 /** The state of a container now. */
 export function readState(paths: Paths, id: string): ContainerState {
   const files = containerPaths(paths, id);
@@ -101,7 +116,13 @@ export function readState(paths: Paths, id: string): ContainerState {
       started: running.started,
     };
   if (exit !== undefined)
-    return { status: "exited", code: exit.code, oomKilled: exit.oom, finished: exit.finished };
+    return {
+      status: "exited",
+      code: exit.code,
+      oomKilled: exit.oom,
+      finished: exit.finished,
+      ...(restartWaiter(paths, id) === undefined ? {} : { restarting: true }),
+    };
   if (!exists(files.started)) return { status: "created" };
   // It ran, and neither it nor a record of its end is left: the machine or the monitor died.
   return {
@@ -137,7 +158,13 @@ export function hasMonitor(paths: Paths, id: string): boolean {
 
 /** What Docker calls its state. */
 export function stateName(state: ContainerState): string {
-  return state.status === "running" && state.paused ? "paused" : state.status;
+  if (state.status === "running" && state.paused) return "paused";
+  return isRestarting(state) ? "restarting" : state.status;
+}
+
+/** Whether somebody waits to start it again: then, as for Docker, it has not come to its end. */
+export function isRestarting(state: ContainerState): boolean {
+  return state.status === "exited" && state.restarting === true;
 }
 
 /** When the container was started last; undefined when never. */

@@ -40,8 +40,8 @@ const BUDGET: [command: string, entries: string[], modules: number, kilobytes: n
   [
     ["--version", ["main.ts"], 22, 50, []],
     ["version", ["main.ts", "cli/version.ts"], 26, 52, []],
-    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 180, ["bun:sqlite"]],
-    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 89, 173, ["bun:sqlite"]],
+    ["run", ["main.ts", "cli/run.ts", ...ENGINE], 91, 181, ["bun:sqlite"]],
+    ["exec", ["main.ts", "cli/exec.ts", ...ENGINE], 90, 174, ["bun:sqlite"]],
     ["ps", ["main.ts", "cli/ps.ts", ...ENGINE], 49, 96, ["bun:sqlite"]],
   ];
 

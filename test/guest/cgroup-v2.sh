@@ -63,6 +63,14 @@ bocker pause limited
 section update
 bocker update -m 40m --memory-swap 40m --cpus 0.25 --cpuset-cpus 0 --pids-limit -1 limited
 (cd "$directory" && cat memory.max memory.swap.max cpu.max cpuset.cpus pids.max)
+section restart
+bocker run -d --name again --network none -m 24m --restart on-failure:2 busybox sh -c 'exit 1' > /dev/null
+for _ in $(seq 100); do
+	[ "$(bocker inspect -f '{{.RestartCount}} {{.State.Status}}' again)" = '2 exited' ] && break
+	sleep 0.3
+done
+bocker inspect -f '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' again
+bocker rm again
 section removed
 bocker rm -f limited
 groups_left

@@ -101,6 +101,10 @@ describe.skipIf(kernel === undefined)("on cgroup v2", () => {
     expect(section("update")).toBe("limited\n41943040\n0\n25000 100000\n0\nmax");
   });
 
+  test("a restart policy starts a container from where monitors are", () => {
+    expect(section("restart")).toBe("2 exited 1\nagain");
+  });
+
   test("out of memory is told from being killed", () => {
     expect(section("oom")).toContain("code 137");
     expect(section("oom")).toContain("true 137");

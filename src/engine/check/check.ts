@@ -11,6 +11,7 @@ import {
   checkFiles,
   checkFrozen,
   checkPaused,
+  checkRestarts,
   checkTrash,
 } from "./containers.ts";
 import type { Finding } from "./finding.ts";
@@ -53,6 +54,7 @@ function stages(engine: Engine, quick: boolean): Look[] {
     () => checkEnded(engine, true),
     () => checkFrozen(engine),
     () => checkPaused(engine),
+    () => checkRestarts(engine),
     () => checkMonitors(engine),
     () => checkTrash(engine),
     () => checkDirectories(engine),

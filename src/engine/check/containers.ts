@@ -6,14 +6,16 @@ import type { ContainerRecord } from "../../spec/container.ts";
 import { releaseAddresses } from "../../state/addresses.ts";
 import { recordEvents } from "../../state/events.ts";
 import { containerPaths } from "../../state/paths.ts";
-import { hasMonitor, isLost, readState, stateReader } from "../../state/status.ts";
+import { hasMonitor, isLost, isRestarting, readState, stateReader } from "../../state/status.ts";
 import { discard, discardedPath, sweepTrash, trashNames } from "../../state/trash.ts";
 import { containerCgroup } from "../cgroup.ts";
+import { callCleanup } from "../cleanup-call.ts";
 import { containerEvent } from "../container-events.ts";
 import { type Engine, timestamp } from "../engine.ts";
 import { isLeftFrozen, isMarkedPaused, resume, runsThoughPaused, thaw } from "../freeze.ts";
 import { dropPublished } from "../ports.ts";
 import { deleteContainer } from "../remove.ts";
+import { isToRestart } from "../restart-policy.ts";
 import { type Finding, ids, subjectOf, unlessLocked } from "./finding.ts";
 
 const LOST_CODE = 255;
@@ -123,6 +125,33 @@ export function checkPaused(engine: Engine): Finding[] {
     return [
       { subject: subjectOf(record), problem: "is called paused since a command that was cut off", mend },
     ];
+  });
+}
+
+/** Milliseconds from a container's end until somebody waits to start it again, with room for a machine that is busy. */
+const CALL_MS = 5000;
+
+/** Containers that are to be started again, and for which nobody waits any more. */
+export function checkRestarts(engine: Engine): Finding[] {
+  return ids(engine.paths.runContainers).flatMap((id): Finding[] => {
+    if (!isToRestart(engine, id)) return [];
+    const left = () => {
+      const state = readState(engine.paths, id);
+      const isLeft =
+        state.status === "exited" &&
+        !isRestarting(state) &&
+        !hasMonitor(engine.paths, id) &&
+        Date.now() - Date.parse(state.finished) > CALL_MS;
+      return isLeft && isToRestart(engine, id) ? engine.containers.get(id) : undefined;
+    };
+    const record = unlessLocked(engine, id, left);
+    if (record === undefined) return [];
+    const mend = () => {
+      callCleanup(engine, id);
+      return "it starts now";
+    };
+    const problem = "was not started again by its restart policy: who waited to do so was killed";
+    return [{ subject: subjectOf(record), problem, mend }];
   });
 }
 
