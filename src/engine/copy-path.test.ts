@@ -90,7 +90,7 @@ test("what is found is what the kernel finds, without links on the way", () => {
         rmSync(path, { recursive: true });
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 1000 },
   );
 });
 

@@ -7,7 +7,7 @@ import { BockerError } from "../base/errors.ts";
 import { type LayerPath, layerPath, pathBytes } from "../images/layer/layer-path.ts";
 import { openInRoot } from "../images/layer/layer-root.ts";
 import { O_DIRECTORY, O_PATH } from "../os/constants.ts";
-import { readlinkat, withFd } from "../os/files.ts";
+import { close, readlinkat, withFd } from "../os/files.ts";
 import { isDirectory, isSymlink, type Stat, statatIfExists } from "../os/metadata.ts";
 import { isSystemError, SystemError } from "../os/system-error.ts";
 
@@ -56,6 +56,8 @@ export function findPath(root: number, typed: string, followsLast: boolean): Fou
   for (let links = 0; waiting.length > 0; ) {
     const name = waiting.shift()!;
     if (isParent(name)) {
+      // What it leaves must be there, and be a directory.
+      close(openInRoot(root, path, O_PATH | O_DIRECTORY));
       path.pop();
       stat = undefined;
       continue;

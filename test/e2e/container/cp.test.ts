@@ -434,6 +434,6 @@ test("what was mounted for a copy is mounted no more before the lock is free", (
   // By setns it leaves its namespace, which ends then, with all that is mounted there: the end of the process would come after
   // that of its descriptors, of which the lock is one.
   expect(calls).toMatch(
-    /^\d+ +unshare\(CLONE_NEWNS\) += 0\n\d+ +setns\(\d+, CLONE_NEWNS[\s\S]* = 0\n\d+ \+\+\+ exited/,
+    /^\d+ +unshare\(CLONE_NEWNS\) += 0\n\d+ +setns\(\d+, CLONE_NEWNS[\s\S]* = 0\n\d+ +\+\+\+ exited/,
   );
 });
