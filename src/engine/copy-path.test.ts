@@ -28,8 +28,9 @@ const target = fc
       minLength: 1,
       maxLength: 5,
     }),
+    fc.constantFrom("", "", "/", "//"),
   )
-  .map(([isAbsolute, parts]) => `${isAbsolute ? "/" : ""}${parts.join("/")}`);
+  .map(([isAbsolute, parts, end]) => `${isAbsolute ? "/" : ""}${parts.join("/")}${end}`);
 const tree = fc.array(
   fc.record({
     at: fc.array(name, { minLength: 1, maxLength: 3 }),

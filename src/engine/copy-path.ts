@@ -23,19 +23,22 @@ export interface FoundPath {
   stat: Stat | undefined;
 }
 
+const HERE = Buffer.from(".");
+const ABOVE = Buffer.from("..");
+
+/** Of a link's target. A slash at its end says that it is a directory, as "." does. */
 function components(path: Buffer): Buffer[] {
   const found: Buffer[] = [];
-  for (let start = 0; start < path.length; ) {
+  for (let start = 0; start <= path.length; ) {
     const slash = path.indexOf(SLASH, start);
     const end = slash < 0 ? path.length : slash;
     const name = path.subarray(start, end);
-    if (name.length > 0 && !name.equals(Buffer.from("."))) found.push(name);
+    if (name.length > 0) found.push(name);
+    else if (end === path.length) found.push(HERE);
     start = end + 1;
   }
   return found;
 }
-
-const isParent = (name: Buffer) => name.equals(Buffer.from(".."));
 
 /** Whether a path, as it was typed, is that of a directory: "x/", "x/.", "..". */
 export function assertsDirectory(path: string): boolean {
@@ -55,10 +58,10 @@ export function findPath(root: number, typed: string, followsLast: boolean): Fou
   let stat: Stat | undefined;
   for (let links = 0; waiting.length > 0; ) {
     const name = waiting.shift()!;
-    if (isParent(name)) {
-      // What it leaves must be there, and be a directory.
+    if (name.equals(HERE) || name.equals(ABOVE)) {
+      // What it stays in or leaves must be there, and be a directory.
       close(openInRoot(root, path, O_PATH | O_DIRECTORY));
-      path.pop();
+      if (name.equals(ABOVE)) path.pop();
       stat = undefined;
       continue;
     }
