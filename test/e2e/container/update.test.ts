@@ -86,7 +86,7 @@ test("what is refused changes nothing, and the others are changed", () => {
     expect([words, code]).toEqual([words, 1]);
     expect(stderr).toStartWith(`Error: ${message}`);
   }
-  expect(update("--restart", "always", "up")).toMatchObject({ code: 125, stdout: "" });
+  expect(update("--blkio-weight", "100", "up")).toMatchObject({ code: 125, stdout: "" });
   expect(settings()).toBe(before);
   expect([memory(), pids()]).toEqual([mebibytes(64), "20"]);
   expect(update("--pids-limit", "21", "nope", "up")).toEqual({
