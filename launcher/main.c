@@ -139,6 +139,8 @@ static int open_child(uint32_t pid)
 /* The container's process has ended, and left its place to this child of the monitor's. */
 static void take_successor(uint32_t pid)
 {
+	if (context.result <= 0)
+		fail(UINT32_MAX, -EPROTO); /* there is none whose place it could take */
 	while (SYS(wait4, context.result, 0, 0, 0) == -EINTR)
 		;
 	close_fd(context.pidfd);

@@ -23,8 +23,10 @@ static long clone_init(struct context *c, struct args *a)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup;
 	}
-	c->result = SYS(clone3, &args, sizeof(args));
-	return c->result;
+	long pid = SYS(clone3, &args, sizeof(args));
+	if (pid >= 0)
+		c->result = pid; /* what is no process must never be waited for */
+	return pid;
 }
 
 static long open_namespace(struct context *c, struct args *a)
