@@ -16,6 +16,7 @@ import { isKernelFilesystem } from "../os/kernel-filesystems.ts";
 import { isDirectory, type Stat } from "../os/metadata.ts";
 import { isSystemError, messageOfErrno } from "../os/system-error.ts";
 import type { ContainerRecord, MountPoint } from "../spec/container.ts";
+import { untilAborted } from "./abortable.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { type ContainerFiles, withContainerFiles } from "./container-files.ts";
 import {
@@ -210,8 +211,10 @@ export function copyFromContainer(
   return withContainerFiles(engine, from.record, options.signal, async ({ root, signal }) => {
     const { found, source } = findSource(root, from, options.followLink);
     recordContainerEvents(engine, from.record, "archive-path");
-    const place = withFd(hostRoot(), (host) => placeOf(source, findPath(host, to, true), to));
-    const directory = withFd(hostRoot(), (host) => openInRoot(host, place.directory, O_RDONLY | O_DIRECTORY));
+    const [place, directory] = withFd(hostRoot(), (host) => {
+      const found = placeOf(source, findPath(host, to, true), to);
+      return [found, openInRoot(host, found.directory, O_RDONLY | O_DIRECTORY)] as const;
+    });
     let leftOut = 0;
     const adapt = keepsOwners ? asItIs : asCallers(() => leftOut++);
     const chunks = archive(root, found, place.name);
@@ -331,10 +334,10 @@ export function extractToContainer(
   to: ContainerPath,
   options: CopyOptions,
 ): Promise<Copied> {
-  return extractInto(engine, to, options, ({ root }) => {
+  return extractInto(engine, to, options, ({ root, signal }) => {
     const { path, stat } = findIn(root, to, true);
     if (stat === undefined || !isDirectory(stat))
       throw new BockerError("invalid", `destination "${to.name}:${to.path}" must be a directory`);
-    return { chunks: inflate(archived), directory: path };
+    return { chunks: untilAborted(inflate(archived), signal), directory: path };
   });
 }

@@ -403,6 +403,8 @@ test("a container that ends while something is copied to it: the copy ends, too,
     execFileSync("tar", ["-C", sandbox.directory, "-c", "--files-from", "/dev/null"]).subarray(0, 512),
   );
   await until(() => sandbox.ok(["events", "--since", "10s", "--until", "0s"]).includes("extract-to-dir"));
+  // Long enough for it to have read that: nothing more comes, and its input stays open.
+  await Bun.sleep(500);
   sandbox.ok(["rm", "-f", "ends"]);
   expect(await copy.ended).toBe(1);
   expect(copy.said()).toBe("Error: container ends has ended while files were copied to it\n");
