@@ -2,7 +2,7 @@
 import { shortId } from "../base/ids.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ContainerRecord, ContainerState, PublishedPort } from "../spec/container.ts";
-import { isRestarting, stateName, stateReader } from "../state/status.ts";
+import { isRestarting, isUp, stateName, stateReader } from "../state/status.ts";
 import type { Command } from "./command.ts";
 import type { ContainerFilter } from "./container-filter.ts";
 import type { FlagValues } from "./flags.ts";
@@ -186,10 +186,7 @@ export const psCommand: Command = {
     const labels: Record<string, string>[] = [];
     for (const record of engine.containers.list(printDamaged)) {
       const state = stateOf(record.id);
-      if (
-        (all || state.status === "running" || isRestarting(state)) &&
-        filter?.matches(record, state) !== false
-      ) {
+      if ((all || isUp(state)) && filter?.matches(record, state) !== false) {
         rows.push(containerRow({ record, state, full, sizeOf }, wanted));
         labels.push(record.config.labels);
       }

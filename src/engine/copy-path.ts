@@ -89,10 +89,8 @@ export function findPath(root: number, typed: string, followsLast: boolean): Fou
 
 /** Undefined for what is not there. */
 function statOf(root: number, path: LayerPath): Stat | undefined {
-  if (path.length === 0) return statatIfExists(root, ".");
-  return withFd(openInRoot(root, path.slice(0, -1), O_PATH | O_DIRECTORY), (parent) =>
-    statatIfExists(parent, path.at(-1)!),
-  );
+  const { parent, name } = openParent(root, path);
+  return withFd(parent, () => statatIfExists(parent, name));
 }
 
 /** Opens the directory that a found path is in: its descriptor, the caller's to close, and the name there. */

@@ -1,7 +1,7 @@
 /** A container as Docker's API describes it (ContainerInspectResponse, API 1.51). */
 import type { ContainerRecord, ContainerState, MountPoint, PublishedPort } from "../spec/container.ts";
 import { containerPaths } from "../state/paths.ts";
-import { isRestarting, readState, startedAt, stateName } from "../state/status.ts";
+import { isRestarting, isUp, readState, startedAt, stateName } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 import { restartCount } from "./restart-policy.ts";
 
@@ -13,7 +13,7 @@ function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState)
   const exited = state.status === "exited" ? state : undefined;
   return {
     Status: stateName(state),
-    Running: state.status === "running" || isRestarting(state),
+    Running: isUp(state),
     Paused: stateName(state) === "paused",
     Restarting: isRestarting(state),
     OOMKilled: exited?.oomKilled ?? false,

@@ -1,7 +1,7 @@
 /** `container prune`: all containers that do not run. */
 import { BockerError } from "../base/errors.ts";
 import type { ContainerRecord } from "../spec/container.ts";
-import { isRestarting, stateReader } from "../state/status.ts";
+import { isUp, stateReader } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 import { recordPrune } from "./image-events.ts";
 import { removeContainer } from "./remove.ts";
@@ -28,10 +28,7 @@ export interface PruneOptions<T> {
 /** Those that do not run, nor wait to be started again. */
 export function stoppedContainers(engine: Engine): ContainerRecord[] {
   const stateOf = stateReader(engine.paths);
-  return engine.containers.list().filter(({ id }) => {
-    const state = stateOf(id);
-    return state.status !== "running" && !isRestarting(state);
-  });
+  return engine.containers.list().filter(({ id }) => !isUp(stateOf(id)));
 }
 
 /** Removes these of the containers, but none that has been started or removed since. Their volumes stay, as with Docker. */

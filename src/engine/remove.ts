@@ -6,7 +6,7 @@ import type { ContainerRecord } from "../spec/container.ts";
 import { releaseAddresses } from "../state/addresses.ts";
 import { lock } from "../state/locks.ts";
 import { containerPaths } from "../state/paths.ts";
-import { isRestarting, readState, stateName } from "../state/status.ts";
+import { isUp, readState, stateName } from "../state/status.ts";
 import { deleteDiscarded, discard } from "../state/trash.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
@@ -24,7 +24,7 @@ export interface RemoveOptions {
 /** Throws "conflict" for a container that runs, unless it may be killed. */
 export function checkRemovable(engine: Engine, record: ContainerRecord, force: boolean): void {
   const state = readState(engine.paths, record.id);
-  if (force || (state.status !== "running" && !isRestarting(state))) return;
+  if (force || !isUp(state)) return;
   const reason =
     stateName(state) === "paused"
       ? "container is paused and must be unpaused first"

@@ -162,6 +162,11 @@ export function stateName(state: ContainerState): string {
   return isRestarting(state) ? "restarting" : state.status;
 }
 
+/** What Docker calls running: it runs, or somebody waits to start it again. */
+export function isUp(state: ContainerState): boolean {
+  return state.status === "running" || isRestarting(state);
+}
+
 /** Whether somebody waits to start it again: then, as for Docker, it has not come to its end. */
 export function isRestarting(state: ContainerState): boolean {
   return state.status === "exited" && state.restarting === true;

@@ -1,5 +1,4 @@
 /** Hard links of a layer: to its own files, or to a file that only a lower layer has. */
-
 import { BockerError } from "../../base/errors.ts";
 import { chmodNoFollow } from "../../os/chmod.ts";
 import { O_NOFOLLOW, O_PATH } from "../../os/constants.ts";
