@@ -97,16 +97,16 @@ async function ofRunning<T>(
 
 /** The root of the process; undefined once it ends: before its end is seen, it has none. */
 function openRootOf(pid: number, pidfd: number): number | undefined {
-  const hasEnded = () => poll([{ fd: pidfd, events: POLLIN }], 0)[0] !== 0;
+  const endsWithin = (milliseconds: number) => poll([{ fd: pidfd, events: POLLIN }], milliseconds)[0] !== 0;
   let root: number;
   try {
     root = openat(AT_FDCWD, `/proc/${pid}/root`, O_PATH | O_DIRECTORY | O_CLOEXEC);
   } catch (error) {
-    if (poll([{ fd: pidfd, events: POLLIN }], ENDING_MS)[0] !== 0) return undefined;
+    if (endsWithin(ENDING_MS)) return undefined;
     throw error;
   }
   // Only of a process that is still there the number was its own.
-  if (!hasEnded()) return root;
+  if (!endsWithin(0)) return root;
   close(root);
   return undefined;
 }
