@@ -133,12 +133,12 @@ export class PoweredMachine {
     return sections;
   }
 
-  /** Waits for what it is to print. */
-  async until(text: string, timeout: number): Promise<void> {
+  /** Waits for what it is to print, which a pattern with the flag `g` finds that many times. */
+  async until(pattern: RegExp, times: number, timeout: number): Promise<void> {
     const deadline = performance.now() + timeout;
-    while (!this.#output.includes(text)) {
+    while ((this.#output.match(pattern)?.length ?? 0) < times) {
       if (this.#qemu.exitCode !== null || performance.now() > deadline)
-        throw new Error(`the guest does not print "${text}":\n${this.#output.slice(-4000)}`);
+        throw new Error(`the guest does not print ${pattern} ${times} times:\n${this.#output.slice(-4000)}`);
       await Bun.sleep(50);
     }
   }

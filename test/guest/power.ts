@@ -20,6 +20,14 @@ const REGISTRY = "/usr/bin/docker-registry";
 const APPLETS =
   "sh cat cp cut date echo grep head ip ln mkdir mount poweroff seq sleep sort tail umount".split(" ");
 const BOOT_MS = 120_000;
+const WORK_MS = 120_000;
+
+/** When the plug is pulled: so many commands have reported success, and then so much time has passed. */
+export interface Cut {
+  commands: number;
+  /** Milliseconds. */
+  later: number;
+}
 
 /** What docker-registry keeps of two images that share a layer. */
 async function registryFiles(): Promise<GuestFile[]> {
@@ -111,14 +119,15 @@ export class Store {
     });
   }
 
-  /** Boots, holds what is there against what was promised, works for a while, and pulls the plug. Returns what is wrong. */
-  async round(options: string, workMs: number): Promise<Round> {
+  /** Boots, holds what is there against what was promised, works, and pulls the plug. Returns what is wrong. */
+  async round(options: string, { commands, later }: Cut): Promise<Round> {
     const machine = this.boot(options);
     let problems: string[];
     try {
-      await machine.until("== work", BOOT_MS);
+      await machine.until(/^== work/gm, 1, BOOT_MS);
       problems = this.#judge(machine.sections());
-      await Bun.sleep(workMs);
+      await machine.until(/^(has|not) .*\r?\n/gm, commands, WORK_MS);
+      await Bun.sleep(later);
     } finally {
       await machine.cut();
     }
