@@ -1,5 +1,4 @@
 /** Work that is ended from outside, and ends all of its parts when one of them fails. */
-import { BockerError } from "../base/errors.ts";
 
 /** Runs `action` with a controller of its own that `signal` aborts, too. */
 export async function abortable<T>(
@@ -14,24 +13,5 @@ export async function abortable<T>(
     return await action(abort);
   } finally {
     signal?.removeEventListener("abort", interrupt);
-  }
-}
-
-/** What comes of `source`. Throws "interrupted" as soon as `signal` is aborted, also while there is nothing to come: the source is left then. */
-export async function* untilAborted<T>(
-  source: AsyncIterable<T>,
-  signal: AbortSignal,
-): AsyncGenerator<T, void, void> {
-  const interrupted = () => new BockerError("interrupted", "interrupted");
-  const iterator = source[Symbol.asyncIterator]();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(interrupted()), { once: true });
-  });
-  aborted.catch(() => {});
-  for (;;) {
-    if (signal.aborted) throw interrupted();
-    const next = await Promise.race([iterator.next(), aborted]);
-    if (next.done === true) return;
-    yield next.value;
   }
 }

@@ -3,6 +3,7 @@
 import { type Digest, digestFromHex, digestOf } from "../base/digest.ts";
 import { BockerError } from "../base/errors.ts";
 import { createSha256 } from "../base/hash.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 import { LayerApplier } from "../images/layer/apply.ts";
 import { CountingSink } from "../images/layer/counting-sink.ts";
 import { diffUpper, treeToTar } from "../images/layer/diff.ts";
@@ -36,17 +37,6 @@ export interface AddedLayer {
   size: number;
   /** Of its archive, uncompressed. */
   descriptor: Descriptor;
-}
-
-/** Stops between two chunks once the signal is there. */
-async function* interruptible(
-  archive: Iterable<Buffer> | AsyncIterable<Buffer>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  for await (const chunk of archive) {
-    if (signal?.aborted === true) throw new BockerError("interrupted", "interrupted");
-    yield chunk;
-  }
 }
 
 /** How an archive becomes a directory of each form. */
@@ -131,7 +121,7 @@ async function unpackNew(
 ): Promise<Added> {
   const begun = begin(engine, parent);
   try {
-    return { ...begun, ...(await unpack(engine, interruptible(archive, signal), begun.directory, begun.fd)) };
+    return { ...begun, ...(await unpack(engine, untilAborted(archive, signal), begun.directory, begun.fd)) };
   } catch (error) {
     abort(engine, begun);
     throw error;

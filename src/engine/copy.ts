@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { setImmediate as otherWork } from "node:timers/promises";
 import { BockerError } from "../base/errors.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 import { LayerApplier } from "../images/layer/apply.ts";
 import { fileToTar } from "../images/layer/diff.ts";
 import { inflate } from "../images/layer/inflate.ts";
@@ -16,7 +17,6 @@ import { isKernelFilesystem } from "../os/kernel-filesystems.ts";
 import { isDirectory, type Stat } from "../os/metadata.ts";
 import { isSystemError, messageOfErrno } from "../os/system-error.ts";
 import type { ContainerRecord, MountPoint } from "../spec/container.ts";
-import { untilAborted } from "./abortable.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { type ContainerFiles, withContainerFiles } from "./container-files.ts";
 import {

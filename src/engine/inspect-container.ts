@@ -3,7 +3,7 @@ import type { ContainerRecord, ContainerState, MountPoint, PublishedPort } from 
 import { containerPaths } from "../state/paths.ts";
 import { isRestarting, isUp, readState, startedAt, stateName } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
-import { restartCount } from "./restart-policy.ts";
+import { pastAttempts } from "./restart-policy.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
 
@@ -11,6 +11,7 @@ type Json = Record<string, unknown>;
 
 function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState): Json {
   const exited = state.status === "exited" ? state : undefined;
+  const failed = state.status === "created" ? state.failed : exited;
   return {
     Status: stateName(state),
     Running: isUp(state),
@@ -19,8 +20,8 @@ function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState)
     OOMKilled: exited?.oomKilled ?? false,
     Dead: false,
     Pid: state.status === "running" ? state.pid : 0,
-    ExitCode: exited?.code ?? 0,
-    Error: exited?.error ?? "",
+    ExitCode: failed?.code ?? 0,
+    Error: failed?.error ?? "",
     StartedAt: state.status === "running" ? state.started : (startedAt(engine.paths, record.id) ?? NEVER),
     FinishedAt: exited?.finished ?? NEVER,
   };
@@ -195,7 +196,7 @@ export function inspectContainer(engine: Engine, record: ContainerRecord): Json 
     HostsPath: files.hosts,
     LogPath: record.host.logDriver === "none" ? "" : files.log,
     Name: `/${record.name}`,
-    RestartCount: restartCount(engine, record.id),
+    RestartCount: pastAttempts(engine, record.id).count,
     Driver: engine.driver.name,
     Platform: "linux",
     MountLabel: "",

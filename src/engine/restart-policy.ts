@@ -1,13 +1,14 @@
 /**
  * `--restart`: a container that starts again when it has ended. There is no daemon to see to it: as long as a file `restart` is in
  * the container's directory of this boot, its monitor calls the engine at the end (`bocker cleanup`), which waits and starts it.
- * Whoever stops the container takes the file away. After a boot nobody is there to begin.
+ * Whoever stops the container gives the file another name. After a boot nobody is there to begin.
  *
  *     RUN/containers/ID/restart     how often it was started again by its policy, and after which wait
+ *     RUN/containers/ID/restarted   the same once there are to be no more
  *     RUN/containers/ID/restarting  the process that waits
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { removeFile, writeFile } from "../os/host-files.ts";
+import { exists, removeFile, rename, writeFile } from "../os/host-files.ts";
 import { kill } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord, RestartPolicy } from "../spec/container.ts";
@@ -33,37 +34,38 @@ const [FIRST_MS, LONGEST_MS, LONG_ENOUGH_MS] = [100, 60_000, 10_000];
 export interface Attempts {
   count: number;
   delay: number;
-  /** There are no more. */
-  over: boolean;
 }
 
-const ATTEMPTS: Shape<Attempts> = {
-  count: isCount,
-  delay: isCount,
-  over: (value) => typeof value === "boolean",
-};
+const ATTEMPTS: Shape<Attempts> = { count: isCount, delay: isCount };
+const NONE: Attempts = { count: 0, delay: 0 };
 
 /** Undefined for a container without a policy, and where somebody has stopped it. */
 function attemptsOf(engine: Engine, id: string): Attempts | undefined {
   return readJson(containerPaths(engine.paths, id).restart, ATTEMPTS);
 }
 
-/** What docker calls RestartCount. */
-export function restartCount(engine: Engine, id: string): number {
-  return attemptsOf(engine, id)?.count ?? 0;
+/** The attempts since somebody has started it, whether there are to be more or not. */
+export function pastAttempts(engine: Engine, id: string): Attempts {
+  return attemptsOf(engine, id) ?? readJson(containerPaths(engine.paths, id).restarted, ATTEMPTS) ?? NONE;
 }
 
 /** Whether a container that has ended is to be started again. */
 export function isToRestart(engine: Engine, id: string): boolean {
-  return attemptsOf(engine, id)?.over === false;
+  return attemptsOf(engine, id) !== undefined;
 }
 
 /** Asks the monitor of a container that is being started, or of one that runs, to call the engine at its end; or not to, without a policy. */
-export function askForRestart(engine: Engine, record: ContainerRecord, attempts?: Attempts): void {
-  const { restart } = containerPaths(engine.paths, record.id);
+export function askForRestart(engine: Engine, record: ContainerRecord, attempts = NONE): void {
+  const { restart, restarted } = containerPaths(engine.paths, record.id);
   if (record.host.restart === undefined) removeFile(restart);
-  else
-    writeFile(restart, JSON.stringify(attempts ?? ({ count: 0, delay: 0, over: false } satisfies Attempts)));
+  else writeFile(restart, JSON.stringify(attempts));
+  removeFile(restarted);
+}
+
+/** There are to be no more, but it stays known how many there were. */
+function endAttempts(engine: Engine, id: string): void {
+  const { restart, restarted } = containerPaths(engine.paths, id);
+  if (exists(restart)) rename(restart, restarted);
 }
 
 /**
@@ -71,8 +73,8 @@ export function askForRestart(engine: Engine, record: ContainerRecord, attempts?
  * one that runs: then whoever takes the lock to start it finds that it is not wanted.
  */
 export function forgetRestart(engine: Engine, id: string): void {
-  const { restart, restarting } = containerPaths(engine.paths, id);
-  removeFile(restart);
+  const { restarting } = containerPaths(engine.paths, id);
+  endAttempts(engine, id);
   const waiter = restartWaiter(engine.paths, id);
   removeFile(restarting);
   if (waiter === undefined || waiter.pid === process.pid) return;
@@ -95,12 +97,12 @@ function nextAttempt(engine: Engine, record: ContainerRecord): Attempts | undefi
   const policy = record.host.restart;
   if (state.status !== "exited" || before === undefined || policy === undefined) return undefined;
   if (!applies(policy, state.code, before.count)) {
-    askForRestart(engine, record, { ...before, over: true });
+    endAttempts(engine, record.id);
     return undefined;
   }
   const ran = Date.parse(state.finished) - Date.parse(startedAt(engine.paths, record.id) ?? state.finished);
   const wait = ran >= LONG_ENOUGH_MS ? FIRST_MS : Math.max(FIRST_MS, Math.min(before.delay * 2, LONGEST_MS));
-  return { count: before.count + 1, delay: wait, over: false };
+  return { count: before.count + 1, delay: wait };
 }
 
 /** A start that somebody waits for. */

@@ -1,7 +1,7 @@
 /** `run`: creates a container and starts it, both at the same time as far as they do not need each other. */
 
 import type { Streams } from "../monitor/protocol.ts";
-import { makeDirectory, removeFile, writeFile } from "../os/host-files.ts";
+import { makeDirectory, writeFile } from "../os/host-files.ts";
 import { abandon } from "../runtime/launch/launcher.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import { releaseAddresses } from "../state/addresses.ts";
@@ -91,10 +91,10 @@ export async function runContainer(
     return started;
   } catch (error) {
     if (begun !== undefined) abandon(begun.launched);
-    const { undoStart } = await import("./undo-start.ts");
+    const { recordFailure, undoStart } = await import("./undo-start.ts");
     undoStart(record, error);
     releaseAddresses(engine.database, record.id);
-    if (isRecorded) removeFile(files.started);
+    if (isRecorded) recordFailure(engine, record, { status: "created" }, error);
     else discardUnrecorded(engine, record);
     throw error;
   } finally {

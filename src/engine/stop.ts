@@ -37,12 +37,15 @@ async function signalAndTell(
   pidfd: number,
   signal: number,
 ): Promise<void> {
-  recordEvents(engine.paths, [containerEvent(record, "kill", { signal: String(signal) })]);
+  const isPaused = exists(containerPaths(engine.paths, record.id).paused);
+  recordEvents(engine.paths, [
+    containerEvent(record, "kill", { signal: String(signal) }),
+    ...(isPaused ? [containerEvent(record, "unpause")] : []),
+  ]);
   signalIfAlive(pidfd, signal);
-  if (!exists(containerPaths(engine.paths, record.id).paused)) return;
+  if (!isPaused) return;
   const { resume } = await import("./freeze.ts");
   resume(engine, record);
-  recordContainerEvents(engine, record, "unpause");
 }
 
 function signalIfAlive(pidfd: number, signal: number): void {
@@ -207,7 +210,7 @@ export async function awaitMonitor(
 
 const WAIT_AGAIN_MS = 100;
 
-/** Waits until a container does not run, and tells the code it ended with; 0 for one that was never started. */
+/** Waits until a container does not run, and tells the code it ended with; for one that never ran 0, or that of its failure to start. */
 export async function waitContainer(engine: Engine, record: ContainerRecord): Promise<number> {
   const files = containerPaths(engine.paths, record.id);
   for (;;) {
@@ -216,7 +219,7 @@ export async function waitContainer(engine: Engine, record: ContainerRecord): Pr
       await awaitMonitor(engine, record, "record");
       return state.code;
     }
-    if (state.status === "created") return 0;
+    if (state.status === "created") return state.failed?.code ?? 0;
     const connection = MonitorConnection.open(files.attach);
     const code = connection === undefined ? undefined : await exitCodeFrom(connection);
     if (code !== undefined) return code;

@@ -8,7 +8,7 @@ import { containerCgroup } from "./cgroup.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { lockContainer } from "./container-lock.ts";
 import type { Engine } from "./engine.ts";
-import { askForRestart, forgetRestart, isToRestart } from "./restart-policy.ts";
+import { askForRestart, forgetRestart, isToRestart, pastAttempts } from "./restart-policy.ts";
 
 /** What of a container's settings can be changed; undefined stays as it is. */
 export type Limits = Pick<
@@ -62,7 +62,7 @@ function changeRestart(engine: Engine, record: ContainerRecord): void {
   const state = readState(engine.paths, record.id);
   if (state.status !== "running" && !isRestarting(state)) return;
   if (record.host.restart === undefined) forgetRestart(engine, record.id);
-  else if (!isToRestart(engine, record.id)) askForRestart(engine, record);
+  else if (!isToRestart(engine, record.id)) askForRestart(engine, record, pastAttempts(engine, record.id));
 }
 
 /**

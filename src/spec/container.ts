@@ -153,13 +153,18 @@ export interface ContainerRecord {
 
 /** What happened to it; derived from its files, never stored. */
 export type ContainerState =
-  | { status: "created" }
+  | {
+      status: "created";
+      /** Why it could not be started, and the code that Docker has for that. */
+      failed?: { code: number; error: string };
+    }
   | { status: "running"; paused: boolean; pid: number; monitor: number; started: string }
   | {
       status: "exited";
       code: number;
       oomKilled: boolean;
       finished: string;
+      /** Why its last start failed, or nobody recorded its end. */
       error?: string;
       /** Somebody waits to start it again. */
       restarting?: boolean;

@@ -67,6 +67,8 @@ export function containerPaths(paths: Paths, id: string) {
     attach: `${run}/attach`,
     /** There as long as the container is to be started again when it has ended (engine/restart-policy.ts). */
     restart: `${run}/restart`,
+    /** The same of one that is not to be started again any more. */
+    restarted: `${run}/restarted`,
     /** Who waits to do so. */
     restarting: `${run}/restarting`,
   };

@@ -1,6 +1,7 @@
 /** What a container is doing, from what its monitor wrote and what the kernel says. */
 import { exists, listNames, readBytes, readTextIfExists } from "../os/host-files.ts";
 import type { ContainerState } from "../spec/container.ts";
+import type { ExitRecord } from "./exit.ts";
 import { containerPaths, type Paths } from "./paths.ts";
 
 /** Kept by the monitor in the run directory (write_state in launcher/main.c). */
@@ -18,12 +19,6 @@ const LOST = "the container's monitor ended before it could record how the conta
 /** True when nobody recorded how the container ended: the machine or its monitor went down with it. */
 export function isLost(state: ContainerState): boolean {
   return state.status === "exited" && state.error === LOST;
-}
-
-interface ExitRecord {
-  code: number;
-  oom: boolean;
-  finished: string;
 }
 
 /** Linux's own limit. Of a pid that is none, kill(2) would make all processes. */
@@ -52,7 +47,12 @@ const STATE: Shape<MonitorState> = {
   monitorStart: isCount,
   started: isText,
 };
-const EXIT: Shape<ExitRecord> = { code: isCount, oom: isTruth, finished: isText };
+const EXIT: Shape<ExitRecord> = {
+  code: isCount,
+  oom: isTruth,
+  finished: isText,
+  error: (value) => value === undefined || isText(value),
+};
 
 /** Undefined, too, for a file that was cut off by a crash, or that is not what the monitor writes: it says nothing. */
 export function readJson<T>(path: string, shape: Shape<T>): T | undefined {
@@ -115,12 +115,15 @@ export function readState(paths: Paths, id: string): ContainerState {
       monitor: running.monitor,
       started: running.started,
     };
+  if (exit?.error !== undefined && !exists(files.started))
+    return { status: "created", failed: { code: exit.code, error: exit.error } };
   if (exit !== undefined)
     return {
       status: "exited",
       code: exit.code,
       oomKilled: exit.oom,
       finished: exit.finished,
+      ...(exit.error === undefined ? {} : { error: exit.error }),
       ...(restartWaiter(paths, id) === undefined ? {} : { restarting: true }),
     };
   if (!exists(files.started)) return { status: "created" };

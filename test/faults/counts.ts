@@ -39,13 +39,3 @@ export function countsOf(sandbox: Sandbox): Counts {
     segments: lines("cat", "/proc/sysvipc/shm"),
   };
 }
-
-/** What there is once it is `before` again, or after five seconds: monitors clean up after their clients have gone. */
-export async function settledCounts(sandbox: Sandbox, before: Counts): Promise<Counts> {
-  let now = countsOf(sandbox);
-  for (let i = 0; i < 100 && !Bun.deepEquals(now, before); i++) {
-    await Bun.sleep(50);
-    now = countsOf(sandbox);
-  }
-  return now;
-}

@@ -7,8 +7,10 @@ import { busyboxSandbox } from "../e2e/busybox.ts";
 import { cgroupNames } from "../e2e/cgroups.ts";
 import { statusField } from "../e2e/container/kernel.ts";
 import type { Sandbox } from "../e2e/sandbox.ts";
-import { countsOf, settledCounts } from "./counts.ts";
+import { settled } from "../e2e/wait.ts";
+import { countsOf } from "./counts.ts";
 
+const counts = () => countsOf(sandbox);
 const COUNT = process.env["BOCKER_LONG"] === "1" ? 1000 : 100;
 
 let sandbox: Sandbox;
@@ -46,7 +48,7 @@ test("whoever opens the database reads its log, and that does not grow with what
 }, 600_000);
 
 test("F13: runs with a port, one after the other and many at once", async () => {
-  const before = await settledCounts(sandbox, countsOf(sandbox));
+  const before = await settled(counts, counts());
   const made = new Set<string>();
   const run = async (at: number) => {
     const file = join(sandbox.directory, `cid${at}`);
@@ -57,7 +59,7 @@ test("F13: runs with a port, one after the other and many at once", async () => 
   };
   await several(COUNT, 1, run);
   await several(COUNT / 5, 16, run);
-  expect(await settledCounts(sandbox, before)).toEqual(before);
+  expect(await settled(counts, before)).toEqual(before);
   expect(made.size).toBe(COUNT + COUNT / 5);
   expect(cgroupNames().filter((id) => made.has(id))).toEqual([]);
 }, 600_000);
@@ -68,7 +70,7 @@ test("F14: execs into one container, a third of their clients killed", async () 
     statusField(Number(sandbox.ok(["inspect", "-f", "{{.State.Pid}}", "target"])), "PPid"),
   );
   const state = async () => ({
-    ...(await settledCounts(sandbox, countsOf(sandbox))),
+    ...(await settled(counts, counts())),
     fds: readdirSync(`/proc/${monitor}/fd`).length,
     processes: sandbox.ok(["exec", "target", "ps"]).split("\n").length,
   });
@@ -77,7 +79,6 @@ test("F14: execs into one container, a third of their clients killed", async () 
     const code = await ended(["exec", "target", "true"], at % 3 === 0 ? at % 20 : undefined);
     if (at % 3 !== 0) expect(code).toBe(0);
   });
-  for (let i = 0; i < 100 && !Bun.deepEquals(await state(), before); i++) await Bun.sleep(50);
-  expect(await state()).toEqual(before);
+  expect(await settled(state, before)).toEqual(before);
   sandbox.ok(["rm", "-f", "target"]);
 }, 600_000);

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { cgroupFreezer } from "../../src/cgroup/freezer.ts";
 import { busyboxSandbox } from "../e2e/busybox.ts";
 import type { Sandbox } from "../e2e/sandbox.ts";
+import { untilSync } from "../e2e/wait.ts";
 
 let sandbox: Sandbox;
 let freezer: { path: string; freeze: string; thaw: string };
@@ -15,7 +16,7 @@ beforeAll(() => {
   const id = sandbox.ok(["run", "-d", "--name", "busy", "busybox", "sh", "-c", program]);
   freezer = cgroupFreezer(`/bocker/${id}`)!;
   const isReady = () => sandbox.ok(["exec", "busy", "ps"]).includes("sleep 1000");
-  for (let i = 0; i < 200 && !isReady(); i++) Bun.sleepSync(50);
+  untilSync(isReady);
 });
 afterAll(() => sandbox.remove());
 

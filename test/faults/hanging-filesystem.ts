@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readSync, writeSync } from "node:fs";
+import { until } from "../e2e/wait.ts";
 
 const DEVICE = 3;
 const ENOSYS = 38;
@@ -81,8 +82,7 @@ export class HangingFilesystem {
   static async mount(directory: string): Promise<HangingFilesystem> {
     mkdirSync(directory);
     const filesystem = new HangingFilesystem(directory);
-    const isMounted = () => spawnSync("timeout", ["1", "mountpoint", "-q", directory]).status === 0;
-    for (let i = 0; i < 100 && !isMounted(); i++) await Bun.sleep(50);
+    await until(() => spawnSync("timeout", ["1", "mountpoint", "-q", directory]).status === 0);
     return filesystem;
   }
 

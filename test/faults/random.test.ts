@@ -8,7 +8,8 @@ import { randomBytes } from "node:crypto";
 import { busyboxSandbox } from "../e2e/busybox.ts";
 import { cgroupNames } from "../e2e/cgroups.ts";
 import type { Sandbox } from "../e2e/sandbox.ts";
-import { countsOf, settledCounts } from "./counts.ts";
+import { settled } from "../e2e/wait.ts";
+import { countsOf } from "./counts.ts";
 import { dice } from "./dice.ts";
 import { chooseStep, observe, sorted, type World } from "./model.ts";
 
@@ -94,7 +95,7 @@ test(
     const unnamed = sandbox.ok(["images", "--no-trunc", "--format", "{{.Repository}} {{.ID}}"]).split("\n");
     for (const line of unnamed) if (line.startsWith("<none> ")) sandbox.ok(["rmi", line.split(" ")[1]!]);
     expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
-    expect(await settledCounts(sandbox, before)).toEqual(before);
+    expect(await settled(() => countsOf(sandbox), before)).toEqual(before);
     expect(cgroupNames().filter((id) => ids.has(id))).toEqual([]);
   },
   MINUTES * 60_000 + 120_000,

@@ -3,6 +3,9 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { ownParts, runBusybox } from "./busybox.ts";
 import { guestKernel } from "./kernel.ts";
 
+/** Seconds: a clock that is a year ahead or behind would be waited for much longer, or not at all. */
+const PATIENCE = 60;
+
 const { kernel, missing } = guestKernel();
 if (kernel === undefined) console.warn(`SKIPPED: jumps of the clock need ${missing.join(", ")}`);
 
@@ -26,13 +29,13 @@ describe.skipIf(kernel === undefined)("F20: the clock jumps", () => {
     test("stop -t waits as long as it says, and then kills", () => {
       const { seconds, said } = timed(`stop ${way}`);
       expect(seconds).toBeGreaterThanOrEqual(4);
-      expect(seconds).toBeLessThan(10);
+      expect(seconds).toBeLessThan(PATIENCE);
       expect(said).toEqual(["stubborn", "137", "stubborn"]);
     });
 
     test("wait, logs -f and run end when the container does", () => {
       for (const name of ["wait", "follow", "run"])
-        expect([name, timed(`${name} ${way}`).seconds < 12]).toEqual([name, true]);
+        expect([name, timed(`${name} ${way}`).seconds < PATIENCE]).toEqual([name, true]);
       expect(timed(`wait ${way}`).said).toEqual(["7", "waited"]);
       expect(timed(`follow ${way}`).said).toEqual(["one", "two", "followed"]);
       expect(timed(`run ${way}`).said).toEqual(["begun", "ended"]);

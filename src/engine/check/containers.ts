@@ -1,10 +1,11 @@
 /** Containers of which nobody recorded the end, and files that belong to no container. */
 import { cgroupPath } from "../../cgroup/place.ts";
 import { removeCgroups } from "../../cgroup/remove.ts";
-import { exists, readTextIfExists, removeTree, rename, writeFile } from "../../os/host-files.ts";
+import { exists, readTextIfExists, removeTree } from "../../os/host-files.ts";
 import type { ContainerRecord } from "../../spec/container.ts";
 import { releaseAddresses } from "../../state/addresses.ts";
 import { recordEvents } from "../../state/events.ts";
+import { writeExit } from "../../state/exit.ts";
 import { containerPaths } from "../../state/paths.ts";
 import { hasMonitor, isLost, isRestarting, readState, stateReader } from "../../state/status.ts";
 import { discard, discardedPath, sweepTrash, trashNames } from "../../state/trash.ts";
@@ -33,9 +34,7 @@ function recordLoss(engine: Engine, record: ContainerRecord): string {
     deleteContainer(engine, record, true);
     return "--rm: it is removed";
   }
-  const exit = { code: LOST_CODE, oom: false, finished: timestamp() };
-  writeFile(`${files.exit}.tmp`, JSON.stringify(exit), { durable: true });
-  rename(`${files.exit}.tmp`, files.exit);
+  writeExit(engine.paths, record.id, { code: LOST_CODE, oom: false, finished: timestamp() }, true);
   return `it is recorded as exited (${LOST_CODE})`;
 }
 

@@ -6,6 +6,7 @@
 import { posix } from "node:path";
 import type { Digest } from "../../base/digest.ts";
 import { BockerError } from "../../base/errors.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 import { inflate } from "../layer/inflate.ts";
 import { quoted } from "../layer/layer-path.ts";
 import type { TarEntry } from "../layer/tar-entry.ts";
@@ -78,14 +79,8 @@ export class ReceivedArchive {
     signal: AbortSignal | undefined,
   ): Promise<ReceivedArchive> {
     const receiver = new Receiver(content);
-    async function* watched(): AsyncGenerator<Uint8Array, void, void> {
-      for await (const chunk of inflate(source)) {
-        if (signal?.aborted === true) throw new BockerError("interrupted", "interrupted");
-        yield chunk;
-      }
-    }
     try {
-      await readTar(watched(), receiver);
+      await readTar(untilAborted(inflate(source), signal), receiver);
       return new ReceivedArchive(receiver);
     } catch (error) {
       for (const file of receiver.files.values()) file.abort();

@@ -8,6 +8,7 @@ import { parseMembership, readLayout } from "../../../src/cgroup/layout.ts";
 import { busyboxSandbox, IMAGE } from "../busybox.ts";
 import { cgroupNames } from "../cgroups.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 import { byVersion, cgroupDirectory, cgroupValue, statusField } from "./kernel.ts";
 import { runDetached, withRunning } from "./running.ts";
 
@@ -206,32 +207,23 @@ test("bocker in a privileged container limits its own, and all of it goes", () =
 });
 
 describe("cgroups that a container has made", () => {
+  const untilNested = (id: string) =>
+    untilSync(
+      () => sandbox.bocker(["exec", id, "ls", `/sys/fs/cgroup/${byVersion("memory/", "")}a/b/c`]).code === 0,
+    );
   test("go with it", () => {
     const { id } = runDetached(sandbox, ["--privileged"], ["sh", "-c", `${NESTS}; exec sleep 1000`]);
-    for (
-      let i = 0;
-      i < 200 &&
-      sandbox.bocker(["exec", id, "ls", `/sys/fs/cgroup/${byVersion("memory/", "")}a/b/c`]).code !== 0;
-      i++
-    )
-      Bun.sleepSync(10);
+    untilNested(id);
     sandbox.ok(["rm", "-f", id]);
     expect(cgroupNames()).not.toContain(id);
   });
 
   test("go with it, when the monitor is killed, by the next command", () => {
     const { id, pid } = runDetached(sandbox, ["--privileged"], ["sh", "-c", `${NESTS}; exec sleep 1000`]);
-    for (
-      let i = 0;
-      i < 200 &&
-      sandbox.bocker(["exec", id, "ls", `/sys/fs/cgroup/${byVersion("memory/", "")}a/b/c`]).code !== 0;
-      i++
-    )
-      Bun.sleepSync(10);
+    untilNested(id);
     const group = cgroupDirectory(pid, "memory");
     process.kill(Number(statusField(pid, "PPid")), "SIGKILL");
-    for (let i = 0; i < 200 && readFileSync(join(group, "cgroup.procs"), "utf8") !== ""; i++)
-      Bun.sleepSync(10);
+    untilSync(() => readFileSync(join(group, "cgroup.procs"), "utf8") === "");
     expect(sandbox.bocker(["ps", "-a"]).stderr).toContain("went down with its monitor");
     expect(cgroupNames()).not.toContain(id);
     sandbox.ok(["rm", id]);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { LoopFilesystem } from "../../storage/filesystem.ts";
 import { busyboxSandbox } from "../busybox.ts";
 import { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 
 const DRIVERS = [
   ["overlay", "ext4"],
@@ -61,7 +62,7 @@ describe.each(DRIVERS)("%s on %s", (driver, filesystem) => {
       `${CHANGES}\nexec sleep 1000`,
     ];
     sandbox.ok(words);
-    for (let i = 0; i < 200 && !diff("busy").includes("A /d-after"); i++) Bun.sleepSync(20);
+    untilSync(() => diff("busy").includes("A /d-after"));
     const expected = [
       ...["C /d", "A /d-after", "C /d/a", "D /d/b", "C /d/sub", "D /d/sub/c", "A /d/sub/new"],
       ...["C /etc", "C /etc/deep", "C /etc/deep/x", "D /gone", "C /kept"],

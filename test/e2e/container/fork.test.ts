@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { cgroupFreezer } from "../../../src/cgroup/freezer.ts";
 import { DRIVERS, driverSandbox } from "../drivers.ts";
 import type { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 
 /** Writes a number to two files again and again: at no moment does the second have more than the first. */
 const WRITER = `i=0; while :; do i=$((i+1)); echo $i >/first.new; mv /first.new /first;
@@ -72,9 +73,9 @@ describe.each(DRIVERS)("%s", (driver, filesystem) => {
       "[ -e /mark ] || echo $HOSTNAME >/mark; hostname; cat /mark; echo $COLOUR; exec sleep 1000";
     const settings = ["-e", "COLOUR=red", "--label", "a=b", "--memory", "64m", "-w", "/tmp"];
     sandbox.ok(["run", "-d", "--name", "original", ...settings, "busybox", "sh", "-c", program]);
-    for (let i = 0; i < 100 && !sandbox.ok(["logs", "original"]).includes("red"); i++) Bun.sleepSync(20);
+    untilSync(() => sandbox.ok(["logs", "original"]).includes("red"));
     const id = sandbox.ok(["fork", "--start", "original"]);
-    for (let i = 0; i < 100 && !sandbox.ok(["logs", id]).includes("red"); i++) Bun.sleepSync(20);
+    untilSync(() => sandbox.ok(["logs", id]).includes("red"));
     const original = inspect("original");
     expect(sandbox.ok(["logs", id]).split("\n")).toEqual([id.slice(0, 12), original.Id.slice(0, 12), "red"]);
     const copy = inspect(id);
@@ -88,8 +89,7 @@ describe.each(DRIVERS)("%s", (driver, filesystem) => {
 
   test("five of a running writer: each is of one moment, and the writer goes on", () => {
     sandbox.ok(["run", "-d", "--name", "writer", "-v", "/v", "busybox", "sh", "-c", WRITER]);
-    for (let i = 0; i < 200 && sandbox.bocker(["exec", "writer", "cat", "/v/third"]).code !== 0; i++)
-      Bun.sleepSync(10);
+    untilSync(() => sandbox.bocker(["exec", "writer", "cat", "/v/third"]).code === 0);
     for (let round = 0; round < 5; round++) {
       const ids = sandbox.ok(["fork", "--count", "5", "--name", `f${round}`, "writer"]).split("\n");
       expect(new Set(ids).size).toBe(5);
@@ -118,8 +118,7 @@ describe.each(DRIVERS)("%s", (driver, filesystem) => {
     const ports = ["-p", "7080:80", "-p", "7100-7109:81", "-p", "82"];
     const script = "echo 1 >/shared/file; echo 1 >/own/file; chown 5:6 /own; exec sleep 1000";
     sandbox.ok(["run", "-d", "--name", "original", ...volumes, ...ports, "busybox", "sh", "-c", script]);
-    for (let i = 0; i < 100 && sandbox.bocker(["exec", "original", "cat", "/own/file"]).code !== 0; i++)
-      Bun.sleepSync(20);
+    untilSync(() => sandbox.bocker(["exec", "original", "cat", "/own/file"]).code === 0);
     const ids = sandbox.ok(["fork", "--start", "--count", "2", "original"]).split("\n");
     const published = ["original", ...ids].map((name) => inspect(name).NetworkSettings.Ports);
     const portOf = (index: number, port: string) => Number(published[index][port][0].HostPort);
@@ -153,7 +152,7 @@ describe.each(DRIVERS)("%s", (driver, filesystem) => {
     const program = "mkdir /many; for i in $(seq 4000); do echo $i >/many/$i; done; exec sleep 1000";
     const id = sandbox.ok(["run", "-d", "--name", "many", "busybox", "sh", "-c", program]);
     const isReady = () => sandbox.ok(["exec", "many", "ps"]).includes("sleep 1000");
-    for (let i = 0; i < 400 && !isReady(); i++) Bun.sleepSync(50);
+    untilSync(isReady);
     const freezer = cgroupFreezer(`/bocker/${id}`)!;
     const state = () => readFileSync(freezer.path, "utf8").trim();
     for (const signal of ["SIGINT", "SIGKILL"] as const) {

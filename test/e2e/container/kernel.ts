@@ -1,6 +1,7 @@
 /** What the kernel says of a process, from outside of its container. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { untilSync } from "../wait.ts";
 
 /** A field of /proc/PID/status, or of a text in its form. */
 export function statusField(source: number | string, name: string): string | undefined {
@@ -93,5 +94,5 @@ export function awaitEnd(pid: number): void {
       return false;
     }
   };
-  for (let i = 0; i < 500 && isThere(); i++) Bun.sleepSync(10);
+  untilSync(() => !isThere());
 }

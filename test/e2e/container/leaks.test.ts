@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import { cgroupNames } from "../cgroups.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
+import { settled, until } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -43,16 +44,6 @@ function inventory(): Inventory {
     run: files(sandbox.run),
     processes: sandbox.processes(),
   };
-}
-
-/** Monitors clean up after their clients have gone. */
-async function settled(before: Inventory): Promise<Inventory> {
-  let now = inventory();
-  for (let i = 0; i < 100 && !Bun.deepEquals(now, before); i++) {
-    await Bun.sleep(50);
-    now = inventory();
-  }
-  return now;
 }
 
 /** As it is when no monitor cleans up any more. */
@@ -106,7 +97,7 @@ test("a hundred runs, several at a time, leave nothing", async () => {
     }),
   );
   expect(codes).toEqual(Array(100).fill(0));
-  expect(await settled(before)).toEqual(before);
+  expect(await settled(inventory, before)).toEqual(before);
   const ids = idsBetween(10000, 10100);
   expect(ids.size).toBe(100);
   expect(cgroups(ids)).toEqual([]);
@@ -120,12 +111,12 @@ test("killed clients leave nothing that the next command does not put right", as
     child.kill("SIGKILL");
     await ended(child);
   }
-  for (let i = 0; i < 100 && sandbox.ok(["ps", "-q"]) !== ""; i++) await Bun.sleep(50);
+  await until(() => sandbox.ok(["ps", "-q"]) === "");
   // Created and never started: the kill came between the two, and a record is a record.
   for (const id of sandbox.ok(["ps", "-aq", "-f", "status=created"]).split("\n").filter(Boolean))
     sandbox.ok(["rm", id]);
   sandbox.ok(["ps"]);
-  expect(await settled(before)).toEqual(before);
+  expect(await settled(inventory, before)).toEqual(before);
   expect(cgroups(idsBetween(11000, 11024))).toEqual([]);
   sandbox.ok(["run", "--rm", "-p", "11000:80", "busybox", "true"]);
 });
@@ -208,7 +199,7 @@ test("clients and monitors killed at any moment: the next command repairs, and s
   }
   expect(said.join("")).toContain("bocker: repaired: ");
   for (const id of sandbox.ok(["ps", "-aq"]).split("\n").filter(Boolean)) sandbox.ok(["rm", "-f", "-v", id]);
-  expect(await settled(before)).toEqual(before);
+  expect(await settled(inventory, before)).toEqual(before);
   expect(cgroups(idsBetween(11500, 11520))).toEqual([]);
   expect(sandbox.bocker(["ps"]).stderr).toBe("");
   sandbox.ok(["run", "--rm", "-p", "11500:80", "-v", "data:/data", "-m", "32m", "busybox", "true"]);

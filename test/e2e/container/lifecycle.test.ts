@@ -1,9 +1,10 @@
 /** create, start, ps, wait, inspect, rm: what a container is, from first to last. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -30,6 +31,53 @@ test("a container is created, started, ends, and starts again with its files", (
   expect(sandbox.ok(["rm", "one"])).toBe("one");
   expect(existsSync(join(sandbox.data, "containers", id))).toBe(false);
   expect(existsSync(join(sandbox.run, "containers", id))).toBe(false);
+});
+
+test("a start that fails is told, also later, and changes nothing else", () => {
+  create("--name", "one", "busybox", "no-such-program");
+  const NOT_FOUND = 'exec: "no-such-program": executable file not found in $PATH';
+  const { code, stderr } = sandbox.bocker(["start", "one"]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining(NOT_FOUND)]);
+  expect(inspect("one").State).toMatchObject({
+    Status: "created",
+    ExitCode: 127,
+    Error: expect.stringContaining(NOT_FOUND),
+    StartedAt: "0001-01-01T00:00:00Z",
+    FinishedAt: "0001-01-01T00:00:00Z",
+  });
+  const statusOf = (name: string) =>
+    sandbox.ok(["ps", "-a", "-f", `name=${name}`, "--format", "{{.Status}}"]);
+  expect([statusOf("one"), sandbox.ok(["wait", "one"])]).toEqual(["Created", "127"]);
+
+  const source = join(sandbox.directory, "source");
+  mkdirSync(source);
+  const mount = `type=bind,source=${source},target=/mounted`;
+  create("--name", "two", "--mount", mount, "busybox", "sh", "-c", "exit 3");
+  sandbox.ok(["start", "two"]);
+  sandbox.ok(["wait", "two"]);
+  const { StartedAt, FinishedAt } = inspect("two").State;
+  rmdirSync(source);
+  expect(sandbox.bocker(["start", "two"]).code).toBe(1);
+  const Status = "exited";
+  const failed = { Status, ExitCode: 128, Error: expect.stringContaining(source), StartedAt, FinishedAt };
+  expect(inspect("two").State).toMatchObject(failed);
+  expect(statusOf("two")).toMatch(/^Exited \(128\) /);
+  mkdirSync(source);
+  sandbox.ok(["start", "two"]);
+  sandbox.ok(["wait", "two"]);
+  expect(inspect("two").State).toMatchObject({ Status, ExitCode: 3, Error: "" });
+  sandbox.ok(["rm", "one", "two"]);
+  expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
+});
+
+test("a run that fails leaves a container that says why", () => {
+  const run = (...words: string[]) => sandbox.bocker(["run", "--network", "none", ...words]).code;
+  expect(run("--name", "one", "busybox", "/etc")).toBe(126);
+  expect(inspect("one").State).toMatchObject({ Status: "created", ExitCode: 126 });
+  expect(inspect("one").State.Error).toContain("/etc");
+  expect(run("--rm", "--name", "two", "busybox", "no-such-program")).toBe(127);
+  expect(sandbox.ok(["ps", "-aq", "-f", "name=two"])).toBe("");
+  sandbox.ok(["rm", "one"]);
 });
 
 test("standard input of a created container", () => {
@@ -206,8 +254,7 @@ test("restart stops and starts", () => {
   const trap = ["sh", "-c", "trap 'exit 5' TERM; date >>/starts; while :; do sleep 0.05; done"];
   sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...trap]);
   create("--name", "two", "busybox", "sleep", "1000");
-  for (let i = 0; i < 100 && sandbox.bocker(["exec", "one", "test", "-e", "/starts"]).code !== 0; i++)
-    Bun.sleepSync(20);
+  untilSync(() => sandbox.bocker(["exec", "one", "test", "-e", "/starts"]).code === 0);
   const before = inspect("one").State;
   const since = String(Date.now() / 1000);
   expect(sandbox.ok(["restart", "-t", "20", "one", "two"])).toBe("one\ntwo");
@@ -219,7 +266,7 @@ test("restart stops and starts", () => {
   expect(events.map((line) => line.split(" ")[2])).toEqual(["kill", "die", "stop", "start", "restart"]);
   expect(events[1]).toContain("exitCode=5");
   const count = () => sandbox.ok(["exec", "one", "cat", "/starts"]).split("\n").length;
-  for (let i = 0; i < 100 && count() < 2; i++) Bun.sleepSync(20);
+  untilSync(() => count() >= 2);
   expect(count()).toBe(2);
   sandbox.ok(["run", "-d", "--rm", "--name", "gone", "--network", "none", "busybox", "sleep", "1000"]);
   const refused = sandbox.bocker(["restart", "gone", "nobody", "two", "-s", "KILL"]);
@@ -240,8 +287,7 @@ test("paused, it stands still, and goes on where it was", () => {
   ];
   const id = sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...count]);
   const counted = () => Number(readFileSync(`/proc/${inspect("one").State.Pid}/root/count`, "utf8"));
-  for (let i = 0; i < 100 && !existsSync(`/proc/${inspect("one").State.Pid}/root/count`); i++)
-    Bun.sleepSync(20);
+  untilSync(() => existsSync(`/proc/${inspect("one").State.Pid}/root/count`));
   const since = String(Date.now() / 1000);
   // Of a copy that was killed: what mends that must not let go on what is paused.
   writeFileSync(join(sandbox.run, "containers", id, "frozen"), "");
@@ -281,7 +327,7 @@ test("paused, it stands still, and goes on where it was", () => {
   expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
   expect([inspect("one").State.Paused, counted()]).toEqual([true, before]);
   expect(sandbox.ok(["unpause", "one"])).toBe("one");
-  for (let i = 0; i < 100 && counted() === before; i++) Bun.sleepSync(20);
+  untilSync(() => counted() !== before);
   expect(counted()).toBeGreaterThan(before);
   expect(refused("unpause", "one")).toEqual([1, `Error: container ${id} is not paused\n`]);
   const events = sandbox.ok(["events", "--since", since, "--until", "0s", "-f", "container=one"]).split("\n");
@@ -298,7 +344,7 @@ test.each([
 ] as const)("%s reaches a paused container, too", (_, words, end) => {
   const trap = ["sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.02; done"];
   const id = sandbox.ok(["run", "-d", "--name", "one", "--network", "none", "busybox", ...trap]);
-  for (let i = 0; i < 100 && sandbox.ok(["logs", "one"]) === ""; i++) Bun.sleepSync(20);
+  untilSync(() => sandbox.ok(["logs", "one"]) !== "");
   sandbox.ok(["pause", "one"]);
   const since = String(Date.now() / 1000);
   expect(sandbox.ok([...words, "one"])).toBe("one");

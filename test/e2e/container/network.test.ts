@@ -5,6 +5,7 @@ import { readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
+import { until, untilSync } from "../wait.ts";
 
 let sandbox: Sandbox;
 let server: string;
@@ -27,7 +28,7 @@ beforeAll(() => {
     ...["busybox", "sh", "-c", SERVE],
   ]);
   address = inspect("{{.NetworkSettings.IPAddress}}", "server");
-  for (let i = 0; i < 200 && get("http://127.0.0.1:9001/") === ""; i++) Bun.sleepSync(20);
+  untilSync(() => get("http://127.0.0.1:9001/") !== "");
   // A machine beside this one, on a wire of its own.
   const ip = (...words: string[]) => execFileSync("ip", words);
   ip("netns", "add", NEIGHBOUR);
@@ -148,8 +149,7 @@ test("a client that has sent since before the container was there is heard, and 
       said += String(bytes);
     });
     const hears = async (name: string) => {
-      for (let i = 0; i < 100 && !said.includes(`${name} heard datagram`); i++) await Bun.sleep(50);
-      expect(said).toContain(`${name} heard datagram`);
+      await until(() => said.includes(`${name} heard datagram`));
     };
     await Bun.sleep(300);
     start("first");
@@ -233,7 +233,7 @@ test("a port belongs to one container, and is free when that has ended", () => {
   expect(taken.stderr).toContain("Bind for 0.0.0.0:8080 failed: port is already allocated");
   for (let i = 0; i < 3; i++) run("-p", "8090:80", "busybox", "true");
   const holder = sandbox.ok(["run", "-d", "--network", "host", "busybox", "nc", "-l", "-p", "8091"]);
-  for (let i = 0; i < 100 && !inside("ss", "-ltn").stdout.includes(":8091"); i++) Bun.sleepSync(10);
+  untilSync(() => inside("ss", "-ltn").stdout.includes(":8091"));
   expect(sandbox.bocker(["run", "--rm", "-p", "8091:80", "busybox", "true"]).stderr).toContain(
     "address already in use",
   );

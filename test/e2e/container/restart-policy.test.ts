@@ -1,7 +1,7 @@
 /** `--restart`: containers that start again when they have ended, though there is no daemon. */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
@@ -44,9 +44,15 @@ const run = (policy: string, script: string) =>
 const inspect = (format: string) => sandbox.ok(["inspect", "-f", format, "again"]);
 const count = () => Number(inspect("{{.RestartCount}}"));
 const status = () => inspect("{{.State.Status}}");
+/** An empty file in its root. */
+const put = (name: string) => {
+  const directory = mkdtempSync(join(sandbox.directory, "put-"));
+  writeFileSync(join(directory, name), "");
+  sandbox.ok(["cp", join(directory, name), "again:/"]);
+};
 
 test("always: again and again, with longer waits between, until somebody stops it", async () => {
-  run("always", "echo started; exit 3");
+  run("always", "echo started; [ ! -e /stay ] || sleep 1000; exit 3");
   await until(() => count() >= 3);
   await until(() => status() === "restarting");
   expect(
@@ -74,9 +80,10 @@ test("always: again and again, with longer waits between, until somebody stops i
   const times = sandbox.ok(["logs", "again"]).split("\n").length;
   expect(times).toBeGreaterThanOrEqual(4);
   // Somebody starts it: from the beginning.
+  expect(count()).toBeGreaterThanOrEqual(3);
+  put("stay");
   sandbox.ok(["start", "again"]);
-  expect(count()).toBeLessThan(3);
-  await until(() => count() >= 1);
+  expect([status(), count()]).toEqual(["running", 0]);
 });
 
 test("on-failure: as often as it says, and not after success", async () => {
@@ -99,7 +106,9 @@ test("a container that is killed or stopped stays so; one that is only told some
   await until(isReady(1));
   sandbox.ok(["kill", "-s", "USR1", "again"]);
   await until(isReady(2));
-  expect([status(), count()]).toEqual(["running", 1]);
+  // Its program is there before what is known of it.
+  await until(() => status() === "running");
+  expect(count()).toBe(1);
   sandbox.ok(["kill", "again"]);
   await until(() => status() === "exited");
   await Bun.sleep(500);
@@ -127,8 +136,9 @@ test("killed and removed while it waits", async () => {
 });
 
 test("the policy is changed while it runs, and while it waits", async () => {
-  run("no", "sleep 0.5; exit 1");
+  run("no", "while [ ! -e /go ]; do sleep 0.1; done; exit 1");
   expect(sandbox.ok(["update", "--restart", "on-failure:1", "again"])).toBe("again");
+  put("go");
   await until(() => count() === 1);
   await until(() => status() === "exited");
   sandbox.ok(["update", "--restart", "always", "again"]);
@@ -214,4 +224,22 @@ test("nothing of it reaches a container's own directory", () => {
   run("always", "sleep 1000");
   const id = inspect("{{.Id}}");
   expect(sandbox.execute(["ls", "-A", join(sandbox.data, "containers", id)]).stdout).not.toContain("restart");
+});
+
+test("a start by the policy that fails is the last, and the container says why", async () => {
+  const directory = mkdtempSync(join(sandbox.directory, "source-"));
+  const mount = `type=bind,source=${directory},target=/mounted`;
+  const script = "while [ -e /mounted/wait ]; do sleep 0.05; done; exit 3";
+  writeFileSync(join(directory, "wait"), "");
+  const options = ["--name", "again", "--network", "none", "--restart", "always", "--mount", mount];
+  sandbox.ok(["run", "-d", ...options, "busybox", "sh", "-c", script]);
+  renameSync(directory, `${directory}-away`);
+  rmSync(join(`${directory}-away`, "wait"));
+  await until(() => inspect("{{.State.Error}}") !== "");
+  expect(inspect("{{.State.Error}}")).toContain(directory);
+  expect([status(), inspect("{{.State.ExitCode}}"), count(), waiters()]).toEqual(["exited", "128", 1, []]);
+  renameSync(`${directory}-away`, directory);
+  writeFileSync(join(directory, "wait"), "");
+  sandbox.ok(["start", "again"]);
+  expect([status(), inspect("{{.State.Error}}"), count()]).toEqual(["running", "", 0]);
 });

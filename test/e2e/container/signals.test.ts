@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { busyboxSandbox } from "../busybox.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
+import { until } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -79,7 +80,7 @@ test("a client that is killed leaves a --rm container to its end and its monitor
   );
   expect(sandbox.ok(["ps", "--format", "{{.Names}}"])).toBe("orphan");
   expect(sandbox.ok(["wait", "orphan"])).toBe("0");
-  for (let i = 0; i < 100 && sandbox.ok(["ps", "-aqf", "name=orphan"]) !== ""; i++) await Bun.sleep(20);
+  await until(() => sandbox.ok(["ps", "-aqf", "name=orphan"]) === "");
   expect(sandbox.ok(["ps", "-aqf", "name=orphan"])).toBe("");
 });
 
@@ -94,7 +95,7 @@ test.each(["USR1", "SIGUSR1", "10", "usr1"])("kill -s %s", async (signal) => {
     "-c",
     TRAPS.replace("echo usr1", "exit 3"),
   ]);
-  for (let i = 0; i < 200 && !sandbox.ok(["logs", id]).includes("ready"); i++) await Bun.sleep(10);
+  await until(() => sandbox.ok(["logs", id]).includes("ready"));
   expect(sandbox.ok(["kill", "-s", signal, id])).toBe(id);
   expect(sandbox.ok(["wait", id])).toBe("3");
   const again = sandbox.bocker(["kill", id]);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { until } from "../wait.ts";
+import { until, untilSync } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -31,7 +31,7 @@ test("processors, memory and processes", () => {
   const [busy] = stats("busy");
   expect(Number(busy!["CPUPerc"]!.replace("%", ""))).toBeGreaterThan(10);
   const memory = () => stats("full")[0]!;
-  for (let i = 0; i < 20 && mebibytes(memory()["MemUsage"]) < 30; i++) Bun.sleepSync(100);
+  untilSync(() => mebibytes(memory()["MemUsage"]) >= 30);
   const full = memory();
   expect(mebibytes(full["MemUsage"])).toBeGreaterThanOrEqual(30);
   expect(mebibytes(full["MemUsage"])).toBeLessThan(64);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 
 let sandbox: Sandbox;
 let pid: number;
@@ -13,7 +14,7 @@ beforeAll(() => {
   sandbox.ok(["exec", "-d", "-u", "12345", "many", "sleep", "1004"]);
   sandbox.ok(["exec", "-d", "-t", "-u", "0", "many", "sh", "-c", "while :; do :; done"]);
   pid = Number(sandbox.ok(["inspect", "-f", "{{.State.Pid}}", "many"]));
-  for (let i = 0; i < 100 && top().length < 7; i++) Bun.sleepSync(20);
+  untilSync(() => top().length >= 7);
 });
 afterAll(() => {
   sandbox.ok(["rm", "-f", "many"]);

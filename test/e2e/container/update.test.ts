@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { readLayout } from "../../../src/cgroup/layout.ts";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 import { runDetached } from "./running.ts";
 
 let sandbox: Sandbox;
@@ -107,7 +108,7 @@ test.skipIf(unified !== undefined)(
       ["sh", "-c", fill],
     );
     const used = () => Number(limit("memory", "memory.usage_in_bytes", ""));
-    for (let i = 0; i < 100 && used() < 40 * MEBIBYTE; i++) Bun.sleepSync(50);
+    untilSync(() => used() >= 40 * MEBIBYTE);
     const { code, stderr } = update("--pids-limit", "10", "-m", "10m", "--memory-swap", "10m", "up");
     expect([code, stderr]).toEqual([
       1,

@@ -1,9 +1,10 @@
 /** Images made here: init, import, commit, images, inspect, rmi; held against umoci and the filesystem. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Sandbox } from "../sandbox.ts";
+import { until } from "../wait.ts";
 import { fillRichTree, LIST, shell } from "./rich-tree.ts";
 
 let sandbox: Sandbox;
@@ -316,3 +317,36 @@ test("images lists host always, and knows formats and filters", () => {
     );
   expect(sandbox.bocker(["images", "--filter", "nope=1"]).stderr).toBe("Error: invalid filter 'nope'\n");
 });
+
+test.each(["load", "load -i PIPE", "import - never", "import PIPE never"])(
+  "%s: input that stays open and gives nothing more is not waited for at Ctrl-C",
+  async (command) => {
+    const directory = mkdtempSync(join(sandbox.directory, "half-"));
+    writeFileSync(join(directory, "half"), "x".repeat(10_000));
+    const archive = execFileSync("tar", ["-C", directory, "-c", "half"]);
+    const pipe = join(directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    // The store's own directories are there.
+    sandbox.bocker(["load", "-i", "/dev/null"]);
+    const before = storeFiles();
+    const fd = openSync(pipe, "r+");
+    try {
+      writeSync(fd, archive.subarray(0, 5000));
+      const words = command.replace("PIPE", pipe).split(" ");
+      const [program, ...rest] = sandbox.inside([sandbox.binary, ...words]);
+      const child = spawn(program, rest, { env: sandbox.environment, stdio: [fd, "ignore", "pipe"] });
+      const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+      let said = "";
+      child.stderr?.on("data", (bytes: Buffer) => {
+        said += bytes.toString();
+      });
+      // Its directory, or the first file that it takes in.
+      await until(() => storeFiles() !== before || child.exitCode !== null);
+      child.kill("SIGINT");
+      expect([await ended, said]).toEqual([130, "Error: interrupted\n"]);
+    } finally {
+      closeSync(fd);
+    }
+    expect(storeFiles()).toBe(before);
+  },
+);

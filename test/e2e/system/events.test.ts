@@ -7,6 +7,7 @@ import { busyboxSandbox } from "../busybox.ts";
 import { SLEEP } from "../container/running.ts";
 import { Registry } from "../image/registry.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
+import { until, untilSync } from "../wait.ts";
 
 interface Told {
   Type: string;
@@ -80,7 +81,7 @@ class Follower {
   }
 
   async until(text: string): Promise<void> {
-    for (let i = 0; i < 1000 && !this.output.includes(text); i++) await Bun.sleep(10);
+    await until(() => this.output.includes(text));
     expect(this.output).toContain(text);
   }
 
@@ -320,7 +321,7 @@ describe("of a container", () => {
     const id = sandbox.ok(["inspect", "-f", "{{.Id}}", "lost"]);
     const { monitor, pid } = JSON.parse(readFileSync(join(sandbox.run, "containers", id, "state"), "utf8"));
     process.kill(monitor, "SIGKILL");
-    for (let i = 0; i < 500 && existsSync(`/proc/${pid}/root/bin`); i++) Bun.sleepSync(10);
+    untilSync(() => !existsSync(`/proc/${pid}/root/bin`));
     sandbox.bocker(["rm", "lost"]);
     const events = told(since, "-f", "container=lost");
     expect(events.map(({ Action }) => Action)).toEqual(["create", "start", "die", "destroy"]);
@@ -522,7 +523,7 @@ describe("a reader", () => {
     );
     for (const name of ["one", "two", "three"]) {
       const line = new RegExp(` container destroy [0-9a-f]{64} \\(image=busybox, name=${name}\\)`);
-      for (let i = 0; i < 500 && !line.test(follower.output); i++) await Bun.sleep(10);
+      await until(() => line.test(follower.output));
       const own = follower.output.split("\n").filter((text) => text.includes(`name=${name})`));
       expect(own.map((text) => text.split(" ")[2])).toEqual(["create", "attach", "start", "die", "destroy"]);
     }

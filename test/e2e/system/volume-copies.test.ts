@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DRIVERS, driverSandbox } from "../drivers.ts";
 import type { Sandbox } from "../sandbox.ts";
+import { untilSync } from "../wait.ts";
 
 /** How many times fewer kills are tried than with BOCKER_LONG=1. */
 const SPARSE = process.env["BOCKER_LONG"] === "1" ? 1 : 3;
@@ -135,7 +136,7 @@ describe.each(DRIVERS.filter(([driver]) => driver !== "vfs"))("%s", (driver, fil
         "-c",
         script.replaceAll("/v/", `/v/${name}-`),
       ]);
-    for (let i = 0; i < 200 && !readdirSync(directory("data")).includes("second-c"); i++) Bun.sleepSync(10);
+    untilSync(() => readdirSync(directory("data")).includes("second-c"));
     for (let round = 0; round < 10; round++) {
       const snapshot = sandbox.ok(["volume", "snapshot", "data"]);
       for (const name of ["writer", "second"]) {
