@@ -5,7 +5,7 @@ import { parseLogEntry } from "../../src/engine/logs.ts";
 import { parseEvent } from "../../src/monitor/protocol.ts";
 import { parsePublished } from "../../src/network/bridge/firewall.ts";
 import { NLMSG_ERROR, parseAcknowledgement, parseMessages } from "../../src/os/netlink/message.ts";
-import { parseElements, parseTable } from "../../src/os/netlink/nftables.ts";
+import { parseElements } from "../../src/os/netlink/nftables.ts";
 import { dumpLinks, parseAddress, parseLink, parseRoute } from "../../src/os/netlink/rtnetlink.ts";
 import { containerPaths, pathsOf } from "../../src/state/paths.ts";
 import { monitorPid, readState, startedAt } from "../../src/state/status.ts";
@@ -65,7 +65,7 @@ export const netlink: Target = {
       .map((found) => {
         if (found.type === NLMSG_ERROR) return parseAcknowledgement(found).errno === 0;
         const elements = parseElements(found).map(parsePublished);
-        return `${typeof parseLink(found)} ${typeof parseAddress(found)} ${typeof parseRoute(found)} ${typeof parseTable(found)} ${elements.length}`;
+        return `${typeof parseLink(found)} ${typeof parseAddress(found)} ${typeof parseRoute(found)} ${elements.length}`;
       })
       .join();
   },

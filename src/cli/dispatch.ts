@@ -26,7 +26,7 @@ const GLOBAL_FLAGS: readonly Flag[] = [
 const isTyped = (code: ErrorCode) => code === "usage" || code === "unsupported" || code === "invalid";
 
 /** Docker's exit codes: 125 the engine failed, 126 cannot be executed, 127 not found; else 1. */
-export function exitCodeOf(code: ErrorCode, command: string): number {
+function exitCodeOf(code: ErrorCode, command: string): number {
   if (code === "interrupted") return 130;
   if (command === "create") return isTyped(code) ? 125 : 1;
   if (!RUNS_A_PROGRAM.has(command)) return code === "usage" || code === "unsupported" ? 125 : 1;

@@ -30,7 +30,7 @@ const FLAGS: readonly Flag[] = [
 ];
 
 /** What the flags ask for. */
-export function execRequest(values: FlagValues): ExecRequest {
+function execRequest(values: FlagValues): ExecRequest {
   const tty = values.bool("tty");
   return {
     command: values.positional.slice(1),

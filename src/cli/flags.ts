@@ -27,7 +27,7 @@ export interface FlagSource {
 }
 
 /** The few flags of most commands. */
-export class FlagList implements FlagSource {
+class FlagList implements FlagSource {
   readonly #flags: readonly Flag[];
 
   constructor(flags: readonly Flag[]) {

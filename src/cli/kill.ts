@@ -1,10 +1,9 @@
 /** `bocker kill` */
 import { signalContainer } from "../engine/stop.ts";
+import { SIGKILL } from "../os/constants.ts";
 import type { Command } from "./command.ts";
 import { forEachWord } from "./each.ts";
 import { parseSignal } from "./values.ts";
-
-const SIGKILL = 9;
 
 export const killCommand: Command = {
   name: "kill",

@@ -16,7 +16,7 @@ import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, POLLIN } from "../os/constant
 import { Facts } from "../os/facts.ts";
 import { close, openat, pipe } from "../os/files.ts";
 import { exists } from "../os/host-files.ts";
-import { poll, pollAsync } from "../os/processes.ts";
+import { ENDING_MS, endsWithin, pollAsync } from "../os/processes.ts";
 import { messageOfErrno } from "../os/system-error.ts";
 import { fileMounts } from "../runtime/generate/spec.ts";
 import { dismiss, sendPart } from "../runtime/launch/launcher.ts";
@@ -97,24 +97,21 @@ async function ofRunning<T>(
 
 /** The root of the process; undefined once it ends: before its end is seen, it has none. */
 function openRootOf(pid: number, pidfd: number): number | undefined {
-  const endsWithin = (milliseconds: number) => poll([{ fd: pidfd, events: POLLIN }], milliseconds)[0] !== 0;
   let root: number;
   try {
     root = openat(AT_FDCWD, `/proc/${pid}/root`, O_PATH | O_DIRECTORY | O_CLOEXEC);
   } catch (error) {
-    if (endsWithin(ENDING_MS)) return undefined;
+    if (endsWithin(pidfd, ENDING_MS)) return undefined;
     throw error;
   }
   // Only of a process that is still there the number was its own.
-  if (!endsWithin(0)) return root;
+  if (!endsWithin(pidfd, 0)) return root;
   close(root);
   return undefined;
 }
 
 /** Milliseconds between two looks at a container that is ending. */
 const POLL_MS = 10;
-/** Milliseconds from the moment that a process has no root any more until its end is seen. */
-const ENDING_MS = 1000;
 
 async function operationsOf(engine: Engine, record: ContainerRecord): Promise<Operation[]> {
   const files = containerPaths(engine.paths, record.id);

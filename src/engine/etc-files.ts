@@ -34,7 +34,7 @@ function etcFile(path: string, name: string, content: string, why: string): File
 }
 
 /** /etc/hosts, with the container's own address if it has got one. */
-export function hostsFile(paths: Paths, record: ContainerRecord, read: Read = readTextIfExists): FileStep {
+function hostsFile(paths: Paths, record: ContainerRecord, read: Read = readTextIfExists): FileStep {
   const { hosts: path } = containerPaths(paths, record.id);
   return etcFile(path, "/etc/hosts", hosts(record, read), "its own name and those it was given");
 }

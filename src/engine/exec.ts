@@ -7,9 +7,8 @@ import { readLayout } from "../cgroup/layout.ts";
 import { type MonitorPlace, planMonitor } from "../cgroup/monitors.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import type { Streams } from "../monitor/protocol.ts";
-import { POLLIN } from "../os/constants.ts";
 import { close } from "../os/files.ts";
-import { openProcess, poll } from "../os/processes.ts";
+import { ENDING_MS, endsWithin, openProcess } from "../os/processes.ts";
 import { readRootFile } from "../os/root-files.ts";
 import { isSystemError } from "../os/system-error.ts";
 import { selectCapabilities } from "../runtime/generate/capabilities.ts";
@@ -46,9 +45,6 @@ export interface ExecRequest {
   detachKeys: Uint8Array;
   timings: boolean;
 }
-
-/** Milliseconds: all processes of a container end before its first one has. */
-const ENDING_MS = 1000;
 
 /** The pid of a container's first process. Throws "not-running" in Docker's words, "conflict" for one that is paused. */
 export function runningPid(
@@ -185,7 +181,7 @@ export async function execInContainer(
     // A process that ends has left its root and its namespaces before it is seen to have ended.
     const cause = error instanceof BockerError ? error.cause : error;
     const isEnding = isSystemError(cause, "ENOENT", "ESRCH");
-    if (pidfd !== undefined && poll([{ fd: pidfd, events: POLLIN }], isEnding ? ENDING_MS : 0)[0] !== 0)
+    if (pidfd !== undefined && endsWithin(pidfd, isEnding ? ENDING_MS : 0))
       throw new BockerError("not-running", `container ${record.id} is not running`);
     throw error;
   } finally {

@@ -8,6 +8,7 @@
  *     RUN/containers/ID/restarting  the process that waits
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { SIGKILL } from "../os/constants.ts";
 import { exists, removeFile, rename, writeFile } from "../os/host-files.ts";
 import { kill } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
@@ -26,7 +27,6 @@ import {
 } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
 
-const SIGKILL = 9;
 /** Milliseconds: the first wait, the longest, and how long a container has to run for the first again (moby, restartmanager). */
 const [FIRST_MS, LONGEST_MS, LONG_ENOUGH_MS] = [100, 60_000, 10_000];
 

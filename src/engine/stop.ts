@@ -2,7 +2,7 @@
 import { BockerError } from "../base/errors.ts";
 import { MonitorConnection } from "../monitor/connection.ts";
 import { FINISH } from "../monitor/protocol.ts";
-import { POLLIN } from "../os/constants.ts";
+import { POLLIN, SIGCONT, SIGKILL } from "../os/constants.ts";
 import { close } from "../os/files.ts";
 import { exists } from "../os/host-files.ts";
 import { openProcess, pidfdSendSignal, pollAsync } from "../os/processes.ts";
@@ -15,8 +15,6 @@ import { isRestarting, monitorPid, processStart, readState } from "../state/stat
 import { containerEvent, recordContainerEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 
-const SIGKILL = 9;
-const SIGCONT = 18;
 /** What a monitor needs for its cleaning up is a hundredth of it. */
 const PATIENCE_MS = 1000;
 const LAST_PATIENCE_MS = 10_000;

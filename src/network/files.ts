@@ -12,7 +12,7 @@ export interface HostEntry {
 }
 
 /** Used when the host has no nameserver a container could reach (moby resolvconf.go). */
-export const FALLBACK_NAMESERVERS = ["8.8.8.8", "8.8.4.4"] as const;
+const FALLBACK_NAMESERVERS = ["8.8.8.8", "8.8.4.4"] as const;
 
 const HOSTS_IPV4 = "127.0.0.1\tlocalhost\n";
 const HOSTS_IPV6 = [

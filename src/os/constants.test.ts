@@ -8,6 +8,7 @@ const HEADERS = [
     "fcntl.h",
     "poll.h",
     "sched.h",
+    "signal.h",
     "sys/file.h",
     "sys/mman.h",
     "sys/mount.h",

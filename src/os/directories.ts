@@ -7,8 +7,6 @@ import { retried } from "./syscalls.ts";
 export const DT_UNKNOWN = 0;
 export const DT_CHR = 2;
 export const DT_DIR = 4;
-export const DT_REG = 8;
-export const DT_LNK = 10;
 
 export interface DirectoryEntry {
   /** Raw bytes; never "." or "..". */

@@ -18,7 +18,6 @@ import { native, type Path, STAT_FIELDS } from "./native.ts";
 import { checked, retried } from "./syscalls.ts";
 
 /** Leave this time as it is (utimensat). */
-export const UTIME_OMIT = 0x3ffffffe;
 
 /** A moment: whole seconds since 1970 (may be negative) and 0 to 999,999,999 nanoseconds after them. */
 export interface Timestamp {
@@ -152,7 +151,7 @@ export function fchmod(fd: number, mode: number): void {
   retried(() => native().fchmod(fd, mode), "fchmod");
 }
 
-/** Sets both times; pass `nsec: UTIME_OMIT` to leave one. */
+/** Sets both times. */
 export function utimensat(
   dirfd: number,
   path: Path,

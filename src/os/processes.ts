@@ -1,4 +1,5 @@
 /** Processes, waiting, limits and clocks: the system calls of native.ts, throwing. */
+import { POLLIN } from "./constants.ts";
 import { native } from "./native.ts";
 import { checked, retried } from "./syscalls.ts";
 
@@ -74,6 +75,17 @@ export function poll(requests: PollRequest[], timeoutMs: number): Int32Array {
   }
 }
 
+/**
+ * Milliseconds from the moment that a process has neither root nor namespaces any more until it is seen to have ended. All
+ * processes of a container end before its first one has.
+ */
+export const ENDING_MS = 1000;
+
+/** Whether a process ends within that time (ms), or has ended before; by its pidfd. Blocks the thread. */
+export function endsWithin(pidfd: number, timeoutMs: number): boolean {
+  return poll([{ fd: pidfd, events: POLLIN }], timeoutMs)[0] !== 0;
+}
+
 function pollArrays(requests: PollRequest[]): { fds: Int32Array; events: Int32Array } {
   const fds = new Int32Array(requests.length);
   const events = new Int32Array(requests.length);
@@ -130,9 +142,7 @@ export function waitpid(pid: number, flags = 0): { pid: number; status: ExitStat
   };
 }
 
-export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
-export const CLOCK_BOOTTIME = 7;
 
 /** The clock as seconds and nanoseconds after them. */
 export function clockGettime(clock: number): { sec: number; nsec: number } {

@@ -142,12 +142,6 @@ const ERRORS = `
 133 EHWPOISON memory page has hardware error
 `;
 
-/** The positive errno of a name such as "ENOENT"; undefined for an unknown name. */
-export function errnoOf(code: string): number | undefined {
-  const found = new RegExp(`^(\\d+) ${code} `, "m").exec(ERRORS)?.[1];
-  return found === undefined ? undefined : Number(found);
-}
-
 /** "ENOENT" for 2; "E4000" style for a number that Linux does not define. */
 export function codeOfErrno(errno: number): string {
   return new RegExp(`^${errno} (\\w+) `, "m").exec(ERRORS)?.[1] ?? `E${errno}`;

@@ -11,7 +11,7 @@ export const digestSchema = v.custom<Digest>(
 );
 
 /** A size in bytes: an exact integer, since 2^53 + 1 would be rounded silently. */
-export const sizeSchema = v.custom<number>(
+const sizeSchema = v.custom<number>(
   (input) => Number.isSafeInteger(input) && (input as number) >= 0,
   "expected a size in bytes",
 );

@@ -24,8 +24,7 @@ export function isLost(state: ContainerState): boolean {
 /** Linux's own limit. Of a pid that is none, kill(2) would make all processes. */
 const PID_MAX = 2 ** 22;
 
-export const isPid = (value: unknown) =>
-  Number.isInteger(value) && Number(value) > 0 && Number(value) <= PID_MAX;
+const isPid = (value: unknown) => Number.isInteger(value) && Number(value) > 0 && Number(value) <= PID_MAX;
 export const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
 const isText = (value: unknown) => typeof value === "string";
 const isTruth = (value: unknown) => typeof value === "boolean";

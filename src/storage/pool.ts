@@ -12,7 +12,7 @@ import { isSystemError } from "../os/system-error.ts";
 import { choicePath, keptChoice, POOL } from "./choice.ts";
 
 /** mkfs.btrfs wants 109 MiB; on less than this there is no room for an image. */
-export const POOL_LEAST = 256 * 2 ** 20;
+const POOL_LEAST = 256 * 2 ** 20;
 
 function mountPool(data: string, file: string): void {
   withLoopDevice(file, (device) => mount(device, data, "btrfs", 0));

@@ -1,9 +1,10 @@
 /** The layout of ARCHITECTURE.md, held: who may import whom, no cycles, no file that nobody can find or read. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { importsOf, SRC, sources, sourceText } from "./sources.ts";
 
+const ROOT = join(SRC, "..");
 const LINES_MAX = 500;
 
 /** What each room may import besides itself. Doors import no doors, rooms no rooms. */
@@ -77,4 +78,23 @@ test("only os/ knows the runtime, nothing exports a default", () => {
 test("every file says what it is for", () => {
   const silent = sources.filter((path) => !isTest(path) && !sourceText(path).startsWith("/**"));
   expect(silent).toEqual([]);
+});
+
+/** Everything that is TypeScript here, but for the table of all system calls. */
+const everySource = [...new Bun.Glob("{src,test,bench,scripts,fuzz}/**/*.{ts,mjs}").scanSync(ROOT)].filter(
+  (path) => path !== "src/runtime/seccomp/syscalls.ts",
+);
+
+test("nothing is exported that nobody imports", () => {
+  const filesWith = new Map<string, number>();
+  for (const path of everySource)
+    for (const word of new Set(readFileSync(join(ROOT, path), "utf8").match(/[A-Za-z_]\w*/g)))
+      filesWith.set(word, (filesWith.get(word) ?? 0) + 1);
+  // Types are part of what others are given, also where nobody names them.
+  const exported = /^export (?:async )?(?:const|function\*?|class|let) (\w+)/gm;
+  const unused = sources
+    .filter((path) => !isTest(path))
+    .flatMap((path) => [...sourceText(path).matchAll(exported)].map(([, name]) => `${path}: ${name}`))
+    .filter((line) => filesWith.get(line.split(": ")[1]!) === 1);
+  expect(unused).toEqual([]);
 });

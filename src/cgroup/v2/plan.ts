@@ -8,7 +8,7 @@ import { planHandDown } from "./controllers.ts";
 import { deviceProgram } from "./devices.ts";
 
 /** v1 shares (2..262144) to v2 weight (1..10000), as runc and crun convert. */
-export function weightOfShares(shares: number): number {
+function weightOfShares(shares: number): number {
   return Math.floor(1 + ((Math.min(Math.max(shares, 2), 262144) - 2) * 9999) / 262142);
 }
 

@@ -4,7 +4,7 @@ import { OWN_PARENT } from "../../cgroup/place.ts";
 import { removeCgroup } from "../../cgroup/remove.ts";
 import { unpublishPorts } from "../../network/bridge/firewall.ts";
 import { listPublished, portInUse } from "../../network/bridge/host-port.ts";
-import { AT_FDCWD } from "../../os/constants.ts";
+import { AT_FDCWD, MNT_DETACH, SIGKILL } from "../../os/constants.ts";
 import { umount2 } from "../../os/files.ts";
 import { linkTarget, listNames, readText, readTextIfExists } from "../../os/host-files.ts";
 import { statatIfExists } from "../../os/metadata.ts";
@@ -15,8 +15,6 @@ import { monitorPid } from "../../state/status.ts";
 import type { Engine } from "../engine.ts";
 import { entries, type Finding, ids, unlessLocked } from "./finding.ts";
 
-const MNT_DETACH = 2;
-const SIGKILL = 9;
 /**
  * Seconds: a start makes its cgroups before it is in them. They count from when somebody first looked at one: kernfs does not keep
  * when it was made.

@@ -52,7 +52,7 @@ export function paxTime(value: Buffer): Timestamp {
 }
 
 /** The records "LENGTH KEY=VALUE\n" of an extended header. */
-export function* paxRecords(bytes: Buffer): Generator<[key: string, value: Buffer]> {
+function* paxRecords(bytes: Buffer): Generator<[key: string, value: Buffer]> {
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(0x20, at);
     if (space < 0 || space - at > 10) throw corruptTar("a PAX record has no length");

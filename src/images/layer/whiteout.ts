@@ -11,7 +11,7 @@ export const OPAQUE_NAME = Buffer.from(".wh..wh..opq");
 /** Names of aufs, which once made images: they mean nothing to anyone else. */
 const METADATA_PREFIX = Buffer.from(".wh..wh.");
 
-export const OPAQUE_ATTRIBUTES = ["trusted.overlay.opaque", "user.overlay.opaque"];
+const OPAQUE_ATTRIBUTES = ["trusted.overlay.opaque", "user.overlay.opaque"];
 export const OPAQUE_VALUE = Buffer.from("y");
 
 /** Whether a directory hides what lower layers have in it. */

@@ -77,17 +77,6 @@ function membershipCommands(membership: BridgeMembership): Command[] {
   );
 }
 
-/** Forgets a bridge that is about to be deleted. ENOENT when the table does not know it. */
-export function removeBridge(membership: BridgeMembership): NetlinkRequest {
-  const commands = membershipElements(membership).map(([set, elements]) =>
-    deleteElements(TABLE, set, elements),
-  );
-  return nftBatch(commands, [
-    `nft "delete element ip ${TABLE} bridges { ${membership.bridge} }; delete element ip ${TABLE} links { ` +
-      `${membership.bridge} . ${membership.bridge} }; delete element ip ${TABLE} subnets { ${formatSubnet(membership.subnet)} }"`,
-  ]);
-}
-
 function portKey({ protocol, hostIp, hostPort }: PublishedPort): { map: string; key: Uint8Array } {
   const any = hostIp === "0.0.0.0";
   const key = new Uint8Array(any ? 8 : 12);

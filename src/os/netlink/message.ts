@@ -9,10 +9,10 @@
  */
 import { BockerError } from "../../base/errors.ts";
 
-export const NLM_F_REQUEST = 0x1;
+const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
-export const NLM_F_ROOT = 0x100;
-export const NLM_F_MATCH = 0x200;
+const NLM_F_ROOT = 0x100;
+const NLM_F_MATCH = 0x200;
 export const NLM_F_DUMP = NLM_F_ROOT | NLM_F_MATCH;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
@@ -30,7 +30,7 @@ const NLA_TYPE_MASK = 0x3fff;
 /** u16 length of an attribute, less its own 4-byte header. */
 export const MAX_ATTRIBUTE_PAYLOAD = 65531;
 /** What one sendmsg may carry; beyond it the kernel answers EMSGSIZE for the default send buffer. */
-export const MAX_REQUEST_BYTES = 1 << 20;
+const MAX_REQUEST_BYTES = 1 << 20;
 
 const HEADER_BYTES = 16;
 

@@ -13,7 +13,7 @@ export interface Expression {
   readonly encode: (builder: MessageBuilder) => void;
 }
 
-export const NFT_REG_VERDICT = 0;
+const NFT_REG_VERDICT = 0;
 export const NFT_REG_1 = 1;
 export const NFT_REG_2 = 2;
 /** The n-th 4-byte word. */
@@ -49,7 +49,6 @@ const NFT_LOOKUP_F_INV = 1;
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;
 export const NFT_JUMP = -3;
-export const NFT_RETURN = -5;
 
 const NFTA_DATA_VALUE = 1;
 const NFTA_DATA_VERDICT = 2;
@@ -134,7 +133,7 @@ export function immediate(register: number, value: Uint8Array): Expression {
   };
 }
 
-/** NF_ACCEPT, NF_DROP, NFT_RETURN, or NFT_JUMP with a chain. */
+/** NF_ACCEPT, NF_DROP, or NFT_JUMP with a chain. */
 export function verdict(code: number, chain?: string): Expression {
   return {
     name: "immediate",

@@ -19,7 +19,6 @@ import {
   parseAttributes,
   type ReceivedMessage,
   readBe32,
-  readString,
 } from "./message.ts";
 import { dataValue, type Expression } from "./nft-expressions.ts";
 
@@ -27,8 +26,6 @@ const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWTABLE = 0;
-const NFT_MSG_GETTABLE = 1;
-const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWCHAIN = 3;
 const NFT_MSG_GETCHAIN = 4;
 const NFT_MSG_NEWRULE = 6;
@@ -123,10 +120,6 @@ export function nftBatch(commands: readonly Command[], describe: readonly string
 /** Creates the table; one that exists is fine. */
 export function addTable(name: string): Command {
   return { type: NFT_MSG_NEWTABLE, flags: NLM_F_CREATE, encode: (builder) => builder.string(1, name) };
-}
-
-export function deleteTable(name: string): Command {
-  return { type: NFT_MSG_DELTABLE, flags: 0, encode: (builder) => builder.string(1, name) };
 }
 
 /** Creates the chain; one that exists with the same hook is fine. */
@@ -234,23 +227,11 @@ export function getChain(table: string, chain: string): Uint8Array {
   return builder.string(1, table).string(3, chain).finish();
 }
 
-export function dumpTables(): Uint8Array {
-  const builder = new MessageBuilder();
-  builder.message((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, NLM_F_DUMP, nfgenmsg(FAMILY_IPV4, 0));
-  return builder.finish();
-}
-
 /** All elements of a set: ENOENT when there is no such set. */
 export function dumpElements(table: string, set: string): Uint8Array {
   const builder = new MessageBuilder();
   builder.message((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM, NLM_F_DUMP, nfgenmsg(FAMILY_IPV4, 0));
   return builder.string(1, table).string(2, set).finish();
-}
-
-/** The name in an answer to `dumpTables`. */
-export function parseTable(message: ReceivedMessage): string | undefined {
-  if (message.type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE)) return undefined;
-  return readString(parseAttributes(message.payload.subarray(4)).get(1));
 }
 
 /** The elements in one message of an answer to `dumpElements`. */

@@ -20,11 +20,10 @@ import {
 } from "./message.ts";
 
 export const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
-export const RTM_NEWADDR = 20;
+const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
-export const RTM_NEWROUTE = 24;
+const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTM_NEWNSID = 88;
 const RTM_GETNSID = 90;
@@ -125,14 +124,14 @@ function checkName(name: string): string {
 }
 
 /** "02:42:ac:11:00:02" to 6 bytes. */
-export function parseMac(text: string): Uint8Array {
+function parseMac(text: string): Uint8Array {
   if (!/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(text)) {
     throw new BockerError("invalid", `not a MAC address: ${JSON.stringify(text)}`);
   }
   return Uint8Array.from(text.split(":"), (part) => Number.parseInt(part, 16));
 }
 
-export function formatMac(bytes: Uint8Array): string {
+function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
@@ -264,14 +263,6 @@ export function setMaster(
     acks: 1,
     describe: [`ip link set dev ${linkText(link)} master ${linkText(master)}`],
   };
-}
-
-/** Synchronous deletion of a veth waits 20 ms for RCU: prefer to let its namespace die. */
-export function deleteLink(link: LinkReference): NetlinkRequest {
-  const builder = new MessageBuilder();
-  builder.message(RTM_DELLINK, NLM_F_ACK, linkHeader(link, false));
-  nameIfNeeded(builder, link);
-  return { bytes: builder.finish(), acks: 1, describe: [`ip link delete dev ${linkText(link)}`] };
 }
 
 export function addAddress(

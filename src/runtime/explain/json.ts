@@ -20,7 +20,7 @@ import { visibleJson } from "../../base/visible-json.ts";
 import type { Plan } from "../plan/operation.ts";
 import type { Explanation } from "./explanation.ts";
 
-export const JSON_FORMAT = 1;
+const JSON_FORMAT = 1;
 
 function replace(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? { u64: String(value) } : value;

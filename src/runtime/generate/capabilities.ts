@@ -2,7 +2,7 @@
 import { BockerError } from "../../base/errors.ts";
 
 /** In the kernel's numbering: the index is the capability's number. */
-export const CAPABILITIES = [
+const CAPABILITIES = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
   "CAP_DAC_READ_SEARCH",

@@ -40,7 +40,7 @@ function memoryOf(host: HostConfig): RuntimeResources["memory"] {
 }
 
 /** "0-2,7" as numbers. Throws "invalid" for what is not such a list. */
-export function parseCpuList(text: string): number[] {
+function parseCpuList(text: string): number[] {
   const numbers: number[] = [];
   for (const part of text.split(",")) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim());

@@ -22,7 +22,7 @@ import { SLOT_INHERITED, SLOT_MNTNS } from "./slots.ts";
 const MS_SLAVE = 1 << 19;
 const ENOENT = 2;
 
-export const CLONE_FLAGS: Record<NamespaceType, number> = {
+const CLONE_FLAGS: Record<NamespaceType, number> = {
   mount: CLONE_NEWNS,
   network: CLONE_NEWNET,
   uts: CLONE_NEWUTS,

@@ -4,7 +4,7 @@ import { DEFAULT_PATH } from "../generate/environment.ts";
 import type { Operation } from "./operation.ts";
 
 /** The paths execve is tried with, as execvp(3) would: PATH is the container's own. */
-export function execCandidates(program: string, env: string[]): string[] {
+function execCandidates(program: string, env: string[]): string[] {
   if (program.includes("/")) return [program];
   const path = env.findLast((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
   return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${program}`);

@@ -60,7 +60,7 @@ export interface ParsedOptions {
 }
 
 /** Splits mount options into attributes, propagation and what only the filesystem understands. */
-export function parseMountOptions(options: string[]): ParsedOptions {
+function parseMountOptions(options: string[]): ParsedOptions {
   const parsed: ParsedOptions = {
     attributes: 0,
     clear: 0,

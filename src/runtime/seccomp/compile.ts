@@ -76,7 +76,7 @@ interface Range {
 }
 
 /** The return value of the filter for an action. */
-export function verdictOf(action: Action, errno: number | undefined): number {
+function verdictOf(action: Action, errno: number | undefined): number {
   switch (action) {
     case "SCMP_ACT_KILL":
     case "SCMP_ACT_KILL_THREAD":
