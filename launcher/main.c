@@ -246,6 +246,7 @@ static void prepare(void)
 		monitor.clients[i] = (struct client){.socket = -1, .in = -1, .out = {-1, -1}};
 	monitor.context = &context;
 	monitor.listener = -1;
+	monitor.call_pidfd = -1;
 	long e = plan_begin(&plan);
 	if (e < 0)
 		fail(UINT32_MAX, e);

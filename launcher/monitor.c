@@ -16,8 +16,8 @@ long monitor_config_read(struct monitor_config *m, const struct plan *plan)
 	m->oom_path = arg_bytes(&a, NULL);
 	m->detach_keys = arg_bytes(&a, &m->detach_length);
 	m->discard_path = arg_bytes(&a, NULL);
-	const char **lists[] = {m->cleanup_argv, m->cleanup_envp};
-	size_t rooms[] = {LENGTH(m->cleanup_argv), LENGTH(m->cleanup_envp)};
+	const char **lists[] = {m->call_argv, m->call_envp};
+	size_t rooms[] = {LENGTH(m->call_argv), LENGTH(m->call_envp)};
 	for (int l = 0; l < 2; l++) {
 		uint64_t n = arg_int(&a);
 		if (n >= rooms[l])
@@ -97,6 +97,7 @@ static void reap(struct monitor *m)
 	m->context->exit_code = m->exit_code;
 	m->context->oom = m->oom;
 	plan_run_phase(m->context, PHASE_ENDED);
+	calls_stop(m);
 }
 
 static int delivered(struct monitor *m, int stream)
@@ -160,11 +161,11 @@ static void write_input(struct monitor *m)
 }
 
 struct watch {
-	struct pollfd fds[4 + 2 + MAX_CLIENTS * 4];
-	struct { int kind, index; } what[4 + 2 + MAX_CLIENTS * 4];
+	struct pollfd fds[5 + 2 + MAX_CLIENTS * 4];
+	struct { int kind, index; } what[5 + 2 + MAX_CLIENTS * 4];
 	int count;
 };
-enum { W_EXIT, W_LISTEN, W_STDIN, W_STREAM, W_CLIENT, W_CLIENT_IN, W_CLIENT_OUT };
+enum { W_EXIT, W_CALL, W_LISTEN, W_STDIN, W_STREAM, W_CLIENT, W_CLIENT_IN, W_CLIENT_OUT };
 
 static void watch_add(struct watch *w, int fd, short events, int kind, int index)
 {
@@ -181,6 +182,7 @@ static void watch_all(struct monitor *m, struct watch *w)
 	w->count = 0;
 	if (!m->ended)
 		watch_add(w, m->context->pidfd, POLLIN, W_EXIT, 0);
+	watch_add(w, m->call_pidfd, POLLIN, W_CALL, 0);
 	watch_add(w, m->listener, POLLIN, W_LISTEN, 0);
 	if (input_pending)
 		watch_add(w, m->stdin_fd, POLLOUT, W_STDIN, 0);
@@ -223,6 +225,10 @@ static void serve(struct monitor *m, int kind, int index, short events)
 	switch (kind) {
 	case W_EXIT:
 		reap(m);
+		return;
+	case W_CALL:
+		if (m->call_pidfd >= 0)
+			calls_ended(m);
 		return;
 	case W_LISTEN:
 		socket = (int)SYS(accept4, m->listener, 0, 0, 02000000);
@@ -285,15 +291,18 @@ static void loop(struct monitor *m)
 {
 	struct watch w;
 	uint64_t ended_at = 0;
+	calls_plan(m);
 	while (!m->ended || open_streams(m)) {
 		struct __kernel_timespec limit = {0, 100000000};
 		watch_all(m, &w);
-		long n = SYS(ppoll, w.fds, w.count, m->ended ? &limit : 0, 0, 0);
+		long n = SYS(ppoll, w.fds, w.count, m->ended ? &limit : calls_wait(m, &limit), 0, 0);
 		for (int i = 0; i < w.count && n > 0; i++)
 			if (w.fds[i].revents)
 				serve(m, w.what[i].kind, w.what[i].index, w.fds[i].revents);
-		if (!m->ended)
+		if (!m->ended) {
+			calls_due(m);
 			continue;
+		}
 		if (!ended_at)
 			ended_at = now_ns(1);
 		int waiting_for_reader = m->streams[0].length || m->streams[1].length;
@@ -320,25 +329,6 @@ static void await_removal(struct monitor *m)
 	}
 }
 
-/* By this file the engine asks to be called at the end. */
-static int is_wanted_again(struct monitor *m)
-{
-	char path[PATH_MAX];
-	struct text t = {path, sizeof(path), 0, 0};
-	text_add(&t, m->config.run_directory);
-	text_add(&t, "/restart");
-	return !t.overflow && m->config.run_directory[0] && SYS(faccessat, AT_FDCWD, path, 0, 0) == 0;
-}
-
-/* In a process of its own: as long as this one is there the container has not ended. */
-static void call_engine(struct monitor *m)
-{
-	if (SYS(clone, 17 /* SIGCHLD */, 0, 0, 0, 0) != 0)
-		return;
-	SYS(execve, m->config.cleanup_argv[0], m->config.cleanup_argv, m->config.cleanup_envp);
-	exit_now(127);
-}
-
 void monitor_run(struct monitor *m)
 {
 	loop(m);
@@ -351,14 +341,13 @@ void monitor_run(struct monitor *m)
 		close_fd(m->context->slots[i]);
 	close_fd(m->listener);
 	if (!m->config.discard_path[0]) {
-		if (m->config.cleanup_argv[0] && is_wanted_again(m))
-			call_engine(m);
+		calls_last(m);
 		exit_now(0);
 	}
 	await_removal(m);
 	/* Whoever waited has moved the files out of the way; if nobody did, the engine is called for it. */
 	if (remove_tree(m->config.discard_path) == -ENOENT)
-		SYS(execve, m->config.cleanup_argv[0], m->config.cleanup_argv, m->config.cleanup_envp);
+		SYS(execve, m->config.call_argv[0], m->config.call_argv, m->config.call_envp);
 	remove_tree(m->config.run_directory);
 	exit_now(0);
 }

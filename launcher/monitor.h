@@ -27,7 +27,7 @@ struct monitor_config {
 	const char *detach_keys;
 	size_t detach_length;
 	const char *discard_path; /* where a client that removes the container leaves its files; "": nowhere */
-	const char *cleanup_argv[16], *cleanup_envp[32];
+	const char *call_argv[16], *call_envp[32]; /* how the engine is called */
 };
 long monitor_config_read(struct monitor_config *m, const struct plan *plan);
 
@@ -80,6 +80,9 @@ struct monitor {
 	int hurried; /* message G */
 	int32_t exit_code;
 	int oom;
+	uint64_t call_at; /* when the engine is to be called, of the monotonic clock; 0: not now */
+	long call_pid;
+	int call_pidfd; /* the engine that was called and is at work; -1: none */
 };
 struct client *client_add(struct monitor *m, int socket);
 void client_drop(struct monitor *m, struct client *client);
@@ -103,6 +106,20 @@ void state_prepare(int directory, long pid);
 void state_publish(int directory);
 /* Makes the socket; its descriptor or -errno. */
 int state_listen(int directory);
+
+/* ---- calls.c: while the container runs, by the file `check`, and at its end, by the file `restart` ---- */
+/* When the next call is due, as the engine has left it: milliseconds from now. */
+void calls_plan(struct monitor *m);
+/* How long until then, in `limit`; NULL: for ever. */
+struct __kernel_timespec *calls_wait(struct monitor *m, struct __kernel_timespec *limit);
+/* Calls, if it is time. */
+void calls_due(struct monitor *m);
+/* The engine that was called has ended: the next is planned. */
+void calls_ended(struct monitor *m);
+/* The container has ended: what is at work is killed, nothing more is planned. */
+void calls_stop(struct monitor *m);
+/* At the very end, in a process of its own: as long as this one is there the container has not ended. */
+void calls_last(struct monitor *m);
 
 /* ---- tree.c ---- */
 /* Removes a directory and all that is in it. 0 or -errno, -ENOENT where there is none. */

@@ -17,7 +17,7 @@ static int counts;	      /* they can be compared */
 
 static int in_use(int fd)
 {
-	const int own[] = {0, 1, 2, 3, monitor.listener, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd,
+	const int own[] = {0, 1, 2, 3, monitor.listener, monitor.call_pidfd, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd,
 			   monitor.streams[1].fd, context.pidfd};
 	return is_known(fd, own, LENGTH(own), &monitor);
 }
@@ -119,7 +119,14 @@ static long reads(const long *args)
 	for (int i = 0; i < MAX_CLIENTS; i++)
 		if (monitor.clients[i].socket >= 0 && fd == monitor.clients[i].in)
 			return read_input(fd, args[1], (size_t)args[2]);
-	return fd < 0 || !kernel.descriptors[fd].open ? -EBADF : 0;
+	if (fd < 0 || !kernel.descriptors[fd].open)
+		return -EBADF;
+	/* A file: of the next call's time, a few digits. */
+	uint8_t choice = script_byte(&kernel.script);
+	if (!(choice & 1))
+		return 0;
+	*(char *)args[1] = (char)('0' + choice / 2 % 11);
+	return 1;
 }
 
 /* Output to a client may not have a hole, nor anything twice. */
@@ -198,9 +205,10 @@ static void begin(uint8_t flags, uint8_t clients)
 	monitor.config = (struct monitor_config){.flags = flags & 7, .log_path = flags & 0x40 ? "/log" : "", .exit_path = "/exit",
 		.log_max_size = 30000, .log_max_files = 3, .run_directory = "/run", .oom_path = "/oom", .detach_keys = KEYS,
 		.detach_length = flags & 0x10 ? 2 : 0, .discard_path = flags & 0x20 ? "/discard" : ""};
-	monitor.config.cleanup_argv[0] = "/cleanup";
+	monitor.config.call_argv[0] = "/engine";
 	log_open(&monitor.log, monitor.config.log_path, 30000, 3);
 	monitor.listener = kernel_open();
+	monitor.call_pidfd = -1;
 	monitor.streams[0].fd = kernel_open();
 	monitor.streams[1].fd = flags & MONITOR_TTY ? -1 : kernel_open();
 	monitor.stdin_fd = flags & MONITOR_TTY ? monitor.streams[0].fd : flags & MONITOR_STDIN ? kernel_open() : -1;

@@ -31,7 +31,7 @@ static long receive(long header)
 static int in_use(int fd)
 {
 	const int own[] = {0, 1, 2, start_lock, pipes[0], pipes[1], pipes[2], pipes[3], console[0], console[1], run_directory,
-			   monitor.listener, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd, monitor.streams[1].fd,
+			   monitor.listener, monitor.call_pidfd, monitor.stdin_fd, monitor.log.fd, monitor.streams[0].fd, monitor.streams[1].fd,
 			   context.pidfd, context.tmpfs_mask, context.stdio[0], context.stdio[1], context.stdio[2]};
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		if (context.slots[i] == fd)

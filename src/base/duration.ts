@@ -18,3 +18,18 @@ export function parseDuration(text: string): number | undefined {
     sum += Number(value) * (UNITS[unit ?? ""] ?? 0);
   return text.startsWith("-") ? -sum : sum;
 }
+
+/** What Go says of a text that `parseDuration` does not take. */
+export function durationFault(text: string): string {
+  const isBare = /^[-+]?[\d.]*\d$/.test(text);
+  return `time: ${isBare ? "missing unit in" : "invalid"} duration ${JSON.stringify(text)}`;
+}
+
+/** A duration of milliseconds as Go prints it: 1m30s, 1.5s, 300ms. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return milliseconds === 0 ? "0s" : `${milliseconds}ms`;
+  const minutes = Math.floor(milliseconds / UNITS["m"]!);
+  const seconds = `${(milliseconds % UNITS["m"]!) / 1000}s`;
+  if (minutes === 0) return seconds;
+  return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
+}

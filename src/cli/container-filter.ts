@@ -3,12 +3,15 @@ import { BockerError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parsePortRange } from "../network/ports.ts";
 import type { ContainerRecord, ContainerState } from "../spec/container.ts";
+import { readHealth } from "../state/health.ts";
 import { stateName } from "../state/status.ts";
 import { type Filters, hasLabel, parseFilters } from "./filters.ts";
 
 type Test = (record: ContainerRecord, state: ContainerState) => boolean;
 
 const STATUSES = ["created", "running", "exited", "paused", "restarting", "removing", "dead"];
+
+const HEALTHS = ["starting", "healthy", "unhealthy", "none"];
 
 function pattern(value: string): RegExp {
   try {
@@ -55,6 +58,12 @@ const TESTS: Record<string, (value: string, engine: Engine) => Test> = {
           const [port, own = "tcp"] = text.split("/");
           return isWanted(Number(port), own);
         }));
+  },
+  health: (value, engine) => {
+    if (!HEALTHS.includes(value))
+      throw new BockerError("invalid", `Unrecognised filter value for health: ${value}`);
+    return ({ id, config }) =>
+      (config.healthcheck && readHealth(engine.paths, id)?.status) === (value === "none" ? undefined : value);
   },
   id: (value) => (record) => record.id.startsWith(value),
   label: (value) => (record) => hasLabel(record.config.labels, value),

@@ -42,12 +42,12 @@ const CONTAINER_FLAGS = `
     --expose list                  Expose a port or a range of ports
     --gpus string
     --group-add list               Add additional groups to join
-    --health-cmd string
-    --health-interval string
-    --health-retries string
-    --health-start-interval string
-    --health-start-period string
-    --health-timeout string
+    --health-cmd string            Command to run to check health
+    --health-interval string=duration Time between checks (default 30s)
+    --health-retries int           Failures in a row that make it unhealthy
+    --health-start-interval string=duration Time between checks in the start period (default 5s)
+    --health-start-period string=duration Time in which failures do not count
+    --health-timeout string=duration Maximum time of a check (default 30s)
 -h, --hostname string              Container host name
     --init bool                    Run an init inside the container that forwards\\nsignals and reaps processes
 -i, --interactive bool             Keep STDIN open even if not attached
@@ -75,7 +75,7 @@ const CONTAINER_FLAGS = `
     --net-alias list
     --network string=network       Connect a container to a network\\n(bridge, host, none, container:NAME)
     --network-alias list
-    --no-healthcheck bool
+    --no-healthcheck bool          Disable the image's HEALTHCHECK
     --oom-kill-disable bool
     --oom-score-adj int            Tune host's OOM preferences (-1000 to 1000)
     --pid string

@@ -92,7 +92,7 @@ function logOptions(values: FlagValues): Pick<HostConfig, "logDriver" | "logMaxS
 async function portsOf(
   values: FlagValues,
 ): Promise<Pick<CreateRequest, "exposedPorts"> & Pick<HostConfig, "ports">> {
-  if (!values.has("publish") && !values.has("expose")) return { ports: [], exposedPorts: [] };
+  if (!values.has("publish", "expose")) return { ports: [], exposedPorts: [] };
   const { parseExposed, parsePublish } = await import("../network/ports.ts");
   return {
     ports: values.list("publish").flatMap(parsePublish),
@@ -170,7 +170,7 @@ function hostConfig(values: FlagValues, rootfs: string | undefined, ports: HostC
 }
 
 async function mountsOf(values: FlagValues): Promise<MountPoint[]> {
-  if (!["volume", "mount", "tmpfs"].some((name) => values.has(name))) return [];
+  if (!values.has("volume", "mount", "tmpfs")) return [];
   const { parseMount, parseTmpfs, parseVolume, resolvedSource } = await import("./mounts.ts");
   const mounts = [
     ...values.list("volume").map(parseVolume),
@@ -187,7 +187,7 @@ async function mountsOf(values: FlagValues): Promise<MountPoint[]> {
 
 /** What the files in /etc will be made of; found wrong now rather than at the start. */
 async function checkNames(values: FlagValues): Promise<void> {
-  if (!["add-host", "dns", "dns-search", "dns-option"].some((name) => values.has(name))) return;
+  if (!values.has("add-host", "dns", "dns-search", "dns-option")) return;
   const { parseAddHost, resolvFile } = await import("../network/files.ts");
   for (const entry of values.list("add-host")) parseAddHost(entry, "127.0.0.1");
   const overrides = {
@@ -212,6 +212,8 @@ function refuseForSharedNetwork(values: FlagValues): void {
   for (const [flag, what] of NOT_SHARED)
     if (values.has(flag)) throw new BockerError("invalid", `conflicting options: ${what}`);
 }
+
+const HEALTH_FLAGS = "cmd interval timeout retries start-period start-interval".split(" ");
 
 /** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
 export async function createRequest(
@@ -246,6 +248,9 @@ export async function createRequest(
     stopSignal,
     stopTimeout: values.int("stop-timeout"),
     exposedPorts,
+    healthcheck: values.has("no-healthcheck", ...HEALTH_FLAGS.map((name) => `health-${name}`))
+      ? (await import("./health-values.ts")).healthcheckOf(values)
+      : undefined,
     publishAll: values.bool("publish-all"),
     host: {
       ...hostConfig(values, rootfs, ports),

@@ -59,8 +59,9 @@ export class FlagValues {
     else this.#values.set(flag.name, [value]);
   }
 
-  has(name: string): boolean {
-    return this.#values.has(name);
+  /** Whether any of them was given. */
+  has(...names: string[]): boolean {
+    return names.some((name) => this.#values.has(name));
   }
 
   bool(name: string, otherwise = false): boolean {

@@ -332,10 +332,10 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import("./wait.ts")).waitCommand,
   },
   {
-    name: "cleanup",
-    summary: "Remove a --rm container that has ended (called by its monitor)",
+    name: "attend",
+    summary: "See to a container (called by its monitor)",
     hidden: true,
-    load: async () => (await import("./cleanup.ts")).cleanupCommand,
+    load: async () => (await import("./attend.ts")).attendCommand,
   },
 ];
 

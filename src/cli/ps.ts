@@ -2,6 +2,7 @@
 import { shortId } from "../base/ids.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ContainerRecord, ContainerState, PublishedPort } from "../spec/container.ts";
+import type { HealthStatus } from "../state/health.ts";
 import { isRestarting, isUp, stateName, stateReader } from "../state/status.ts";
 import type { Command } from "./command.ts";
 import type { ContainerFilter } from "./container-filter.ts";
@@ -30,11 +31,13 @@ export const CONTAINER_HEADS: Record<string, string> = {
 const COLUMNS = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
 const COMMAND_WIDTH = 20;
 
-/** "Up 3 minutes", "Exited (0) 2 hours ago", "Created" */
-function statusText(state: ContainerState, now = Date.now()): string {
+/** "Up 3 minutes (healthy)", "Exited (0) 2 hours ago", "Created" */
+function statusText(state: ContainerState, health: string | undefined, now = Date.now()): string {
   if (state.status === "created") return "Created";
-  if (state.status === "running")
-    return `Up ${humanDuration(now - Date.parse(state.started))}${state.paused ? " (Paused)" : ""}`;
+  if (state.status === "running") {
+    const remark = state.paused ? "Paused" : health === "starting" ? "health: starting" : health;
+    return `Up ${humanDuration(now - Date.parse(state.started))}${remark === undefined ? "" : ` (${remark})`}`;
+  }
   return `${isRestarting(state) ? "Restarting" : "Exited"} (${state.code}) ${ago(state.finished, now)}`;
 }
 
@@ -67,6 +70,8 @@ export function createdAt(time: string): string {
 export interface ShownContainer {
   record: ContainerRecord;
   state: ContainerState;
+  /** Of one whose health is checked. */
+  health: HealthStatus | undefined;
   full: boolean;
   /** undefined when nobody asked: it takes a walk through the container's files. */
   sizeOf: ((record: ContainerRecord) => string) | undefined;
@@ -79,7 +84,7 @@ const FIELDS: Record<string, (shown: ShownContainer) => string> = {
   Command: ({ record, full }) => commandText(record, full),
   CreatedAt: ({ record }) => createdAt(record.created),
   RunningFor: ({ record }) => ago(record.created),
-  Status: ({ state }) => statusText(state),
+  Status: ({ state, health }) => statusText(state, health),
   State: ({ state }) => stateName(state),
   Ports: ({ record, state }) => portsText(record, state.status === "running"),
   Names: ({ record }) => record.name,
@@ -187,7 +192,10 @@ export const psCommand: Command = {
     for (const record of engine.containers.list(printDamaged)) {
       const state = stateOf(record.id);
       if ((all || isUp(state)) && filter?.matches(record, state) !== false) {
-        rows.push(containerRow({ record, state, full, sizeOf }, wanted));
+        const health =
+          record.config.healthcheck &&
+          (await import("../state/health.ts")).healthStatus(engine.paths, record, state);
+        rows.push(containerRow({ record, state, health, full, sizeOf }, wanted));
         labels.push(record.config.labels);
       }
       if (last !== undefined && rows.length === last) break;

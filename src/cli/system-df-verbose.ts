@@ -4,6 +4,7 @@ import { visibleJson } from "../base/visible-json.ts";
 import type { Engine } from "../engine/engine.ts";
 import { inspectVolume } from "../engine/inspect-volume.ts";
 import { containerUsages, imageUsages, volumeUsages } from "../engine/system-df.ts";
+import { healthStatus } from "../state/health.ts";
 import { IndexTable } from "../state/indexes.ts";
 import { humanSize } from "./human.ts";
 import { IMAGE_HEADS, imageRow } from "./images.ts";
@@ -54,7 +55,12 @@ function containerListing(engine: Engine, full: boolean): Listing {
     heads: CONTAINER_HEADS,
     columns: ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"],
     rows: usages.map(({ bytes, ...shown }) =>
-      containerRow({ ...shown, full, sizeOf: () => humanSize(bytes) }),
+      containerRow({
+        ...shown,
+        health: healthStatus(engine.paths, shown.record, shown.state),
+        full,
+        sizeOf: () => humanSize(bytes),
+      }),
     ),
     labels: usages.map(({ record }) => record.config.labels),
   };

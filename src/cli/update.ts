@@ -33,7 +33,7 @@ export const updateCommand: Command = {
   repair: "boot",
   words: { least: 1 },
   async run(values, engine) {
-    if (!NAMES.some((name) => values.has(name)))
+    if (!values.has(...NAMES))
       throw new BockerError("invalid", "you must provide one or more flags when using this command");
     const restart = values.string("restart");
     const changes = {

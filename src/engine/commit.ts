@@ -45,6 +45,7 @@ function executionOf(record: ContainerRecord, image: ExecutionConfig): Execution
   const volumes = volumesOf(record, image);
   const { config } = record;
   const { user, env, cmd, entrypoint, workingDir, labels, stopSignal, exposedPorts } = config;
+  const healthcheck = config.healthcheck ?? image.Healthcheck;
   return {
     ...(user === "" ? {} : { User: user }),
     ...(exposedPorts.length === 0
@@ -57,7 +58,7 @@ function executionOf(record: ContainerRecord, image: ExecutionConfig): Execution
     ...(workingDir === "" ? {} : { WorkingDir: workingDir }),
     ...(Object.keys(labels).length === 0 ? {} : { Labels: labels }),
     ...(stopSignal === DEFAULT_STOP_SIGNAL ? {} : { StopSignal: stopSignal }),
-    ...(image.Healthcheck == null ? {} : { Healthcheck: image.Healthcheck }),
+    ...(healthcheck == null ? {} : { Healthcheck: healthcheck }),
     ...(image.Shell == null ? {} : { Shell: image.Shell }),
   };
 }

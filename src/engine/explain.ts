@@ -15,9 +15,11 @@ import { containerDirectories } from "./create.ts";
 import type { Engine } from "./engine.ts";
 import { type ExecRequest, prepareExec, runningPid } from "./exec.ts";
 import { FreshStart, untouchedLayers } from "./fresh-start.ts";
+import { healthSteps } from "./health.ts";
 import { networkOwner } from "./network.ts";
 import { previewNetwork } from "./network-preview.ts";
 import { type CreateRequest, newRecord } from "./record.ts";
+import { restartSteps } from "./restart-policy.ts";
 import type { StartOptions } from "./start-source.ts";
 
 function missingDirectories(paths: Paths): Step[] {
@@ -140,6 +142,8 @@ export async function explainRun(
           path: files.run,
           mode: 0o700,
         },
+        ...restartSteps(engine, record),
+        ...healthSteps(engine, record),
         ...start.steps,
         ...start.files,
         ...launchSteps(start.place),

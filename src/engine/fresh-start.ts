@@ -25,10 +25,10 @@ import type { RuntimeSpec } from "../spec/runtime.ts";
 import { containerPaths, containerRoot } from "../state/paths.ts";
 import { discardedPath } from "../state/trash.ts";
 import { containerCgroup } from "./cgroup.ts";
-import { cleanupCall } from "./cleanup-call.ts";
 import { monitorEvents } from "./container-events.ts";
 import type { Engine } from "./engine.ts";
 import { addressedFiles, etcFiles } from "./etc-files.ts";
+import { monitorCall } from "./monitor-call.ts";
 import type { NetworkPlan } from "./network.ts";
 import { seccompProgram } from "./seccomp.ts";
 import type { Rest, StartOptions, StartSource } from "./start-source.ts";
@@ -127,7 +127,7 @@ function monitorOf(
 ): MonitorConfig {
   const files = containerPaths(engine.paths, record.id);
   const removes = record.host.autoRemove;
-  const cleanup = cleanupCall(engine, record.id);
+  const call = monitorCall(engine, record.id);
   return {
     tty: record.config.tty,
     stdin: record.config.openStdin,
@@ -143,8 +143,8 @@ function monitorOf(
     oomPath,
     detachKeys: options.detachKeys,
     discardPath: removes ? discardedPath(engine.paths, record.id) : "",
-    cleanupArgv: cleanup.argv,
-    cleanupEnv: cleanup.env,
+    callArgv: call.argv,
+    callEnv: call.env,
   };
 }
 

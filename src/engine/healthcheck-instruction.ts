@@ -1,5 +1,5 @@
 /** A Dockerfile's HEALTHCHECK (buildkit, dockerfile/instructions). */
-import { parseDuration } from "../base/duration.ts";
+import { durationFault, parseDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
 import { execForm } from "./exec-form.ts";
@@ -21,9 +21,8 @@ const refusal = (message: string) => new BockerError("invalid", message);
 
 function durationOf(name: FlagName, text: string): number {
   const time = parseDuration(text);
-  if (time === undefined && /^[-+]?[\d.]*\d$/.test(text))
-    throw refusal(`time: missing unit in duration ${JSON.stringify(text)}`);
-  if (time === undefined || Math.abs(time) * NANOSECONDS >= 2 ** 63)
+  if (time === undefined) throw refusal(durationFault(text));
+  if (Math.abs(time) * NANOSECONDS >= 2 ** 63)
     throw refusal(`time: invalid duration ${JSON.stringify(text)}`);
   if (time !== 0 && time < SHORTEST_MS)
     throw refusal(`Interval ${JSON.stringify(name)} cannot be less than ${SHORTEST_MS}ms`);

@@ -1,5 +1,6 @@
 /** A container as Docker's API describes it (ContainerInspectResponse, API 1.51). */
 import type { ContainerRecord, ContainerState, MountPoint, PublishedPort } from "../spec/container.ts";
+import { readHealth } from "../state/health.ts";
 import { containerPaths } from "../state/paths.ts";
 import { isRestarting, isUp, readState, startedAt, stateName } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
@@ -8,6 +9,24 @@ import { pastAttempts } from "./restart-policy.ts";
 const NEVER = "0001-01-01T00:00:00Z";
 
 type Json = Record<string, unknown>;
+
+/** As for Docker one that is not checked any more is not well. */
+function healthOf(engine: Engine, { id, config }: ContainerRecord, { status }: ContainerState): Json {
+  const health = config.healthcheck === undefined ? undefined : readHealth(engine.paths, id);
+  if (health === undefined) return {};
+  return {
+    Health: {
+      Status: status === "running" ? health.status : "unhealthy",
+      FailingStreak: health.streak,
+      Log: health.log.map(({ start, end, code, output }) => ({
+        Start: start,
+        End: end,
+        ExitCode: code,
+        Output: output,
+      })),
+    },
+  };
+}
 
 function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState): Json {
   const exited = state.status === "exited" ? state : undefined;
@@ -24,6 +43,7 @@ function stateOf(engine: Engine, record: ContainerRecord, state: ContainerState)
     Error: failed?.error ?? "",
     StartedAt: state.status === "running" ? state.started : (startedAt(engine.paths, record.id) ?? NEVER),
     FinishedAt: exited?.finished ?? NEVER,
+    ...healthOf(engine, record, state),
   };
 }
 
@@ -176,6 +196,8 @@ function configOf(record: ContainerRecord): Json {
     Labels: config.labels,
     StopSignal: config.stopSignal,
     StopTimeout: config.stopTimeout,
+    ...(config.healthcheck === undefined ? {} : { Healthcheck: config.healthcheck }),
+    ...(config.shell === undefined ? {} : { Shell: config.shell }),
   };
 }
 

@@ -11,6 +11,7 @@ import {
   type MountPoint,
   type PortBinding,
 } from "../spec/container.ts";
+import type { HealthcheckConfig } from "../spec/image-config.ts";
 import type { Paths } from "../state/paths.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import type { ResolvedImage } from "./image.ts";
@@ -35,6 +36,8 @@ export interface CreateRequest {
   stopSignal: string | undefined;
   stopTimeout: number | undefined;
   exposedPorts: string[];
+  /** What it says goes before what the image says. */
+  healthcheck?: HealthcheckConfig | undefined;
   /** Publish every exposed port on a random one. */
   publishAll: boolean;
   host: HostConfig;
@@ -75,6 +78,9 @@ function configOf(id: string, request: CreateRequest): ContainerConfig {
     stopSignal: request.stopSignal ?? image.StopSignal ?? DEFAULT_STOP_SIGNAL,
     stopTimeout: request.stopTimeout ?? DEFAULT_STOP_TIMEOUT,
     exposedPorts: [...new Set([...Object.keys(image.ExposedPorts ?? {}), ...request.exposedPorts])],
+    ...(image.Healthcheck || request.healthcheck
+      ? { healthcheck: { ...image.Healthcheck, ...request.healthcheck }, shell: image.Shell ?? undefined }
+      : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * `--restart`: a container that starts again when it has ended. There is no daemon to see to it: as long as a file `restart` is in
- * the container's directory of this boot, its monitor calls the engine at the end (`bocker cleanup`), which waits and starts it.
+ * the container's directory of this boot, its monitor calls the engine at the end (`bocker attend`), which waits and starts it.
  * Whoever stops the container gives the file another name. After a boot nobody is there to begin.
  *
  *     RUN/containers/ID/restart     how often it was started again by its policy, and after which wait
@@ -26,6 +26,7 @@ import {
   startedAt,
 } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { performFileStep, type WriteStep } from "./steps.ts";
 
 /** Milliseconds: the first wait, the longest, and how long a container has to run for the first again (moby, restartmanager). */
 const [FIRST_MS, LONGEST_MS, LONG_ENOUGH_MS] = [100, 60_000, 10_000];
@@ -54,11 +55,30 @@ export function isToRestart(engine: Engine, id: string): boolean {
   return attemptsOf(engine, id) !== undefined;
 }
 
+/** What a start writes for a restart policy; nothing without one. */
+export function restartSteps({ paths }: Engine, { id, host }: ContainerRecord, attempts = NONE): WriteStep[] {
+  const path = containerPaths(paths, id).restart;
+  if (host.restart === undefined) return [];
+  const why = `--restart ${host.restart.name}: as long as it is there, the monitor's last act is to call bocker, which starts the container again`;
+  return [
+    {
+      step: "file",
+      group: "exec",
+      what: `write ${path}`,
+      why,
+      path,
+      content: JSON.stringify(attempts),
+      mode: 0o600,
+    },
+  ];
+}
+
 /** Asks the monitor of a container that is being started, or of one that runs, to call the engine at its end; or not to, without a policy. */
 export function askForRestart(engine: Engine, record: ContainerRecord, attempts = NONE): void {
   const { restart, restarted } = containerPaths(engine.paths, record.id);
-  if (record.host.restart === undefined) removeFile(restart);
-  else writeFile(restart, JSON.stringify(attempts));
+  const steps = restartSteps(engine, record, attempts);
+  if (steps.length === 0) removeFile(restart);
+  for (const step of steps) performFileStep(step);
   removeFile(restarted);
 }
 

@@ -68,6 +68,7 @@ export async function runContainer(
       const { askForRestart } = await import("./restart-policy.ts");
       askForRestart(engine, record);
     }
+    if (record.config.healthcheck !== undefined) (await import("./health.ts")).beginHealth(engine, record);
     const joined = planned !== undefined && "network" in planned ? planned.network.joined : [];
     const begin = (from: StartSource) => beginStart(record, from, streams, options, [held.fd, ...joined]);
     begun = begin(source);

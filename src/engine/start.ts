@@ -65,6 +65,7 @@ export async function startContainer(
       removeFile(files.paused);
       forgetRestart(engine, record.id);
       askForRestart(engine, record, again?.attempts);
+      if (record.config.healthcheck !== undefined) (await import("./health.ts")).beginHealth(engine, record);
       const layers = rootLayers(engine, record);
       const decide = () => FreshStart.decide(engine, record, layers, options);
       const decided = await decide();

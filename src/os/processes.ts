@@ -143,6 +143,7 @@ export function waitpid(pid: number, flags = 0): { pid: number; status: ExitStat
 }
 
 export const CLOCK_MONOTONIC = 1;
+export const CLOCK_BOOTTIME = 7;
 
 /** The clock as seconds and nanoseconds after them. */
 export function clockGettime(clock: number): { sec: number; nsec: number } {

@@ -1,5 +1,6 @@
 /** A container as it was asked for, in the terms of Docker's API (ContainerConfig, HostConfig). */
 import { ID_LENGTH } from "../base/ids.ts";
+import type { HealthcheckConfig } from "./image-config.ts";
 import type { RuntimeDevice } from "./runtime.ts";
 
 /** Where neither the image nor the user says another one. */
@@ -25,6 +26,10 @@ export interface ContainerConfig {
   stopTimeout: number;
   /** such as "80/tcp" */
   exposedPorts: string[];
+  /** What tells whether the container is well; undefined for nothing. */
+  healthcheck?: HealthcheckConfig | undefined;
+  /** The image's own, for commands of its health check that are given as text. */
+  shell?: string[] | undefined;
 }
 
 /** A container's port and where it shall be reachable. */

@@ -1,6 +1,7 @@
 /** Images, the names that point to them, and their layers. */
 import { BockerError } from "../base/errors.ts";
 import type { Database, SqlRow } from "../os/sqlite.ts";
+import type { HealthcheckConfig } from "../spec/image-config.ts";
 import { damagedRecord, type OnDamaged, readableRecords } from "./damaged.ts";
 import type { ImageName } from "./indexes.ts";
 
@@ -15,6 +16,8 @@ export interface ImageDefaults {
   StopSignal?: string | undefined;
   ExposedPorts?: Record<string, object> | null | undefined;
   Volumes?: Record<string, object> | null | undefined;
+  Healthcheck?: HealthcheckConfig | null | undefined;
+  Shell?: string[] | null | undefined;
 }
 
 export interface ImageRecord {

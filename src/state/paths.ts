@@ -71,5 +71,9 @@ export function containerPaths(paths: Paths, id: string) {
     restarted: `${run}/restarted`,
     /** Who waits to do so. */
     restarting: `${run}/restarting`,
+    /** How it is (health.ts). */
+    health: `${run}/health`,
+    /** There while its health is checked: the milliseconds from one check to the next, for its monitor. */
+    check: `${run}/check`,
   };
 }

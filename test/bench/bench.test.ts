@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../e2e/wait.ts";
 
 const root = join(import.meta.dirname, "../..");
 const directory = mkdtempSync(join(tmpdir(), "bocker-bench-test-"));
@@ -78,16 +79,14 @@ async function begun() {
   });
   const mark = `bocker-bench-${child.pid}`;
   const isRunning = () => spawnSync("pgrep", ["-f", `${mark}/run/bocker|${mark}/bocker`]).status === 0;
-  for (let at = 0; at < 400 && !isRunning(); at++) await Bun.sleep(50);
-  expect(isRunning()).toBe(true);
+  await until(isRunning);
   return { child, isRunning };
 }
 
 test("what is killed in the middle leaves what the next one removes, and no process", async () => {
   const { child, isRunning } = await begun();
   child.kill("SIGKILL");
-  for (let at = 0; at < 100 && isRunning(); at++) await Bun.sleep(50);
-  expect(isRunning()).toBe(false);
+  await until(() => !isRunning());
   execFileSync("node", [...words, "--scale", "0.02", "version"], {
     cwd: root,
     env: environment,

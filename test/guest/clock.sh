@@ -66,6 +66,20 @@ for way in "forward $YEAR" "back -$YEAR"; do
 	bocker rm -f shown
 done
 
+section health
+# Its checks go on, and its start period ends, whatever the clock says.
+bocker run -d --name checked --network none --health-cmd true --health-interval 500ms busybox sleep 1000 > /dev/null
+bocker run -d --name starting --network none --health-cmd false --health-retries 1 --health-start-period 1h --health-start-interval 500ms busybox sleep 1000 > /dev/null
+for way in $YEAR -$YEAR; do
+	jump $way
+	before=$(bocker events --since 90000h --until 0s -f event=exec_die | grep -c .)
+	sleep 3
+	after=$(bocker events --since 90000h --until 0s -f event=exec_die | grep -c .)
+	[ "$after" -gt "$before" ] && echo "goes on"
+	bocker inspect -f '{{.State.Health.Status}}' checked starting
+done
+bocker rm -f checked starting > /dev/null
+
 section since
 # The lines of a log are in the order in which they were written, whatever they say of the time.
 bocker run -d --name log --network none busybox sh -c 'echo first; while [ ! -e /go ]; do sleep 0.1; done; echo second' > /dev/null

@@ -52,6 +52,11 @@ describe.skipIf(kernel === undefined)("F20: the clock jumps", () => {
     });
   });
 
+  test("health checks go on, and a start period lasts as long as it says", () => {
+    const each = ["goes on", "healthy", "starting"];
+    expect(section("health").split("\n")).toEqual([...each, ...each]);
+  });
+
   test("a log keeps its order", () => {
     expect(section("since").split("\n")).toEqual([
       "0",

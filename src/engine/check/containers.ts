@@ -10,10 +10,10 @@ import { containerPaths } from "../../state/paths.ts";
 import { hasMonitor, isLost, isRestarting, readState, stateReader } from "../../state/status.ts";
 import { discard, discardedPath, sweepTrash, trashNames } from "../../state/trash.ts";
 import { containerCgroup } from "../cgroup.ts";
-import { callCleanup } from "../cleanup-call.ts";
 import { containerEvent } from "../container-events.ts";
 import { type Engine, timestamp } from "../engine.ts";
 import { isLeftFrozen, isMarkedPaused, resume, runsThoughPaused, thaw } from "../freeze.ts";
+import { callAsMonitor } from "../monitor-call.ts";
 import { dropPublished } from "../ports.ts";
 import { deleteContainer } from "../remove.ts";
 import { isToRestart } from "../restart-policy.ts";
@@ -146,7 +146,7 @@ export function checkRestarts(engine: Engine): Finding[] {
     const record = unlessLocked(engine, id, left);
     if (record === undefined) return [];
     const mend = () => {
-      callCleanup(engine, id);
+      callAsMonitor(engine, id);
       return "it starts now";
     };
     const problem = "was not started again by its restart policy: who waited to do so was killed";

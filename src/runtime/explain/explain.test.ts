@@ -75,8 +75,8 @@ const plan: Plan = {
     detachKeys: Uint8Array.of(16, 17),
     locked: false,
     discardPath: "",
-    cleanupArgv: ["bocker", "cleanup"],
-    cleanupEnv: [],
+    callArgv: ["bocker", "attend"],
+    callEnv: [],
   },
 };
 

@@ -114,8 +114,8 @@ export function encodeBeginning(plan: Pick<Plan, "monitor" | "timings">): Uint8A
     monitor.oomPath,
     monitor.detachKeys,
     monitor.discardPath,
-    monitor.cleanupArgv,
-    monitor.cleanupEnv,
+    monitor.callArgv,
+    monitor.callEnv,
   ];
   for (const value of values) writer.value(value);
   const { bytes, length } = writer;

@@ -190,9 +190,12 @@ export interface MonitorConfig {
   locked: boolean;
   /** Where a client that removes the container leaves its files, which the monitor deletes; may be "". */
   discardPath: string;
-  /** With `discardPath`: executed by the monitor at the very end when no client has removed the container. */
-  cleanupArgv: string[];
-  cleanupEnv: string[];
+  /**
+   * How the engine is called: at the very end when no client has removed the container (with `discardPath`) or a restart policy asks for it, and
+   * while the container runs when its health is to be checked.
+   */
+  callArgv: string[];
+  callEnv: string[];
 }
 
 /** A container's start, or an exec session's, entirely decided. */

@@ -17,6 +17,6 @@ export const SESSION: MonitorConfig = {
   detachKeys: new Uint8Array(),
   locked: false,
   discardPath: "",
-  cleanupArgv: [],
-  cleanupEnv: [],
+  callArgv: [],
+  callEnv: [],
 };

@@ -21,7 +21,7 @@ afterEach(() => {
 const waiters = () =>
   sandbox.processes().filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("cleanup");
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("attend");
     } catch {
       return false;
     }
