@@ -128,6 +128,17 @@ export function verbsOf(world: () => World): Record<string, Verb> {
       undo: () => quietly("rm", "-f", "kay"),
       worked: () => world().sandbox.ok(["inspect", "-f", "{{.State.Status}}", "kay"]) === "paused",
     },
+    "health check": {
+      prepare: () => {
+        const check = ["--health-cmd", "echo well", "--health-interval", "1h"];
+        quietly("run", "-d", "--name", "kay", ...check, "busybox", "sleep", "1000");
+        quietly("start", "kay");
+      },
+      words: () => ["attend", "kay"],
+      undo: () => quietly("rm", "-f", "kay"),
+      // Something was found: what could not be executed is a result, too.
+      worked: () => world().sandbox.ok(["inspect", "-f", "{{len .State.Health.Log}}", "kay"]) !== "0",
+    },
     update: {
       prepare: () => {
         quietly("run", "-d", "--name", "kay", "-m", "32m", "busybox", "sleep", "1000");
