@@ -98,15 +98,29 @@ function openNumbered(path: string): LogFile[] {
   return files;
 }
 
+function closeAll(files: readonly LogFile[]): void {
+  for (const { fd } of files) close(fd);
+}
+
+/** Whether files that were just opened are in order: those that were rotated more than once meanwhile may not be. */
+function isInOrder(path: string, files: readonly LogFile[]): boolean {
+  const current = openLog(path);
+  if (current !== undefined) {
+    close(current.fd);
+    return current.ino === files.at(-1)?.ino;
+  }
+  // In the middle of a rotation, or where one was cut off for good: then it looks the same once more.
+  const again = openNumbered(path);
+  closeAll(again);
+  return again.length === files.length && again.every(({ ino }, at) => ino === files[at]!.ino);
+}
+
 /** The log's files, opened, the oldest first; the last is the one that grows, if any does. */
 function openLogFiles(path: string): LogFile[] {
   for (let attempt = 1; ; attempt++) {
     const files = openNumbered(path);
-    const current = openLog(path);
-    if (current !== undefined) close(current.fd);
-    // Files that were rotated more than once meanwhile may be in disorder.
-    if (attempt === ATTEMPTS || current === undefined || current.ino === files.at(-1)?.ino) return files;
-    for (const { fd } of files) close(fd);
+    if (attempt === ATTEMPTS || isInOrder(path, files)) return files;
+    closeAll(files);
   }
 }
 
@@ -199,6 +213,6 @@ export async function* readLogs(
     if (last !== undefined)
       for await (const entries of follow(engine, record, last, reader)) yield within(entries, query);
   } finally {
-    for (const { fd } of files) close(fd);
+    closeAll(files);
   }
 }
