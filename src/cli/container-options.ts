@@ -35,20 +35,18 @@ function parseDevice(text: string): RuntimeDevice & { access: string } {
   const path = second === undefined || (third === undefined && modes.test(second)) ? source : second;
   if (!modes.test(access)) throw new BockerError("invalid", `invalid device mode: ${access}`);
   if (!path.startsWith("/")) throw new BockerError("invalid", `${path} is not an absolute path`);
+  const refused = (why: string) =>
+    new BockerError(
+      "invalid",
+      `error gathering device information while adding custom device "${source}": ${why}`,
+    );
   let stat: Stat;
   try {
     stat = statat(AT_FDCWD, source, 0);
   } catch {
-    throw new BockerError(
-      "invalid",
-      `error gathering device information while adding custom device "${source}": no such file or directory`,
-    );
+    throw refused("no such file or directory");
   }
-  if (!isDevice(stat))
-    throw new BockerError(
-      "invalid",
-      `error gathering device information while adding custom device "${source}": not a device node`,
-    );
+  if (!isDevice(stat)) throw refused("not a device node");
   return {
     path,
     type: deviceType(stat),
@@ -213,7 +211,12 @@ function refuseForSharedNetwork(values: FlagValues): void {
     if (values.has(flag)) throw new BockerError("invalid", `conflicting options: ${what}`);
 }
 
-const HEALTH_FLAGS = "cmd interval timeout retries start-period start-interval".split(" ");
+const HEALTH_FLAGS = "cmd interval timeout retries start-period start-interval on-failure".split(" ");
+
+async function healthSettings(values: FlagValues) {
+  if (!values.has("no-healthcheck", ...HEALTH_FLAGS.map((name) => `health-${name}`))) return undefined;
+  return (await import("./health-values.ts")).healthOf(values);
+}
 
 /** Everything but the image, which may have to be pulled first. Throws "usage", "invalid" or "unsupported". */
 export async function createRequest(
@@ -232,6 +235,7 @@ export async function createRequest(
   refuseForSharedNetwork(values);
   await checkNames(values);
   const { ports, exposedPorts } = await portsOf(values);
+  const health = await healthSettings(values);
   return {
     name: values.string("name") ?? "",
     entrypoint: entrypoint === undefined ? undefined : [entrypoint],
@@ -248,13 +252,12 @@ export async function createRequest(
     stopSignal,
     stopTimeout: values.int("stop-timeout"),
     exposedPorts,
-    healthcheck: values.has("no-healthcheck", ...HEALTH_FLAGS.map((name) => `health-${name}`))
-      ? (await import("./health-values.ts")).healthcheckOf(values)
-      : undefined,
+    healthcheck: health?.healthcheck,
     publishAll: values.bool("publish-all"),
     host: {
       ...hostConfig(values, rootfs, ports),
       ...(values.has("restart") ? await (await import("./restart-value.ts")).restartOf(values) : {}),
+      healthOnFailure: health?.healthOnFailure,
     },
     mounts: await mountsOf(values),
   };

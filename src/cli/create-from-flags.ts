@@ -91,6 +91,8 @@ export async function requestFromFlags(values: FlagValues, engine: Engine): Prom
     rootfs === undefined
       ? await imageFor(values, engine, word)
       : { ...hostImage(word), layers: [], config: {} };
+  if (request.host.healthOnFailure !== undefined)
+    (await import("./health-values.ts")).refuseWithoutCheck(request.healthcheck, image.config.Healthcheck);
   return { ...request, image };
 }
 

@@ -1,6 +1,7 @@
-/** `--health-*` and `--no-healthcheck` (docker/cli, opts parse; moby, validateHealthCheck). */
+/** `--health-*` and `--no-healthcheck` (docker/cli, opts parse; moby, validateHealthCheck); `--health-on-failure` is podman's. */
 import { durationFault, parseDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
+import type { HostConfig } from "../spec/container.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
 import type { FlagValues } from "./flags.ts";
 
@@ -25,8 +26,26 @@ function timeOf(values: FlagValues, flag: string, name: string): number {
   return Math.round(time * NS_PER_MS);
 }
 
-/** What the flags say of the container's health check; undefined for nothing. What is zero is Docker's default. */
-export function healthcheckOf(values: FlagValues): HealthcheckConfig | undefined {
+function onFailure(values: FlagValues): HostConfig["healthOnFailure"] {
+  const action = values.string("health-on-failure") ?? "none";
+  if (action === "none") return undefined;
+  if (action === "restart" && values.bool("rm"))
+    throw new BockerError("usage", "conflicting options: --health-on-failure restart and --rm");
+  if (action === "kill" || action === "restart" || action === "stop") return action;
+  throw new BockerError(
+    "usage",
+    `invalid argument ${JSON.stringify(action)} for "--health-on-failure" flag: must be one of none, kill, restart, stop`,
+  );
+}
+
+interface HealthSettings {
+  /** What is zero is Docker's default; undefined for nothing. */
+  healthcheck: HealthcheckConfig | undefined;
+  healthOnFailure: HostConfig["healthOnFailure"];
+}
+
+/** What the flags say of the container's health. Throws "usage" and "invalid" in Docker's words. */
+export function healthOf(values: FlagValues): HealthSettings {
   const found: HealthcheckConfig = {};
   const command = values.string("health-cmd") ?? "";
   if (command !== "") found.Test = ["CMD-SHELL", command];
@@ -38,7 +57,22 @@ export function healthcheckOf(values: FlagValues): HealthcheckConfig | undefined
   if (retries < 0) throw new BockerError("usage", "--health-retries cannot be negative");
   if (retries > 0) found.Retries = retries;
   const isAsked = Object.keys(found).length > 0;
-  if (!values.bool("no-healthcheck")) return isAsked ? found : undefined;
-  if (isAsked) throw new BockerError("usage", "--no-healthcheck conflicts with --health-* options");
-  return { Test: ["NONE"] };
+  const healthOnFailure = onFailure(values);
+  if (!values.bool("no-healthcheck")) return { healthcheck: isAsked ? found : undefined, healthOnFailure };
+  if (isAsked || healthOnFailure !== undefined)
+    throw new BockerError("usage", "--no-healthcheck conflicts with --health-* options");
+  return { healthcheck: { Test: ["NONE"] }, healthOnFailure };
+}
+
+/** There is nothing to act upon where nothing is checked. Throws "usage". */
+export function refuseWithoutCheck(
+  asked: HealthcheckConfig | undefined,
+  image: HealthcheckConfig | null | undefined,
+): void {
+  const [kind = "NONE"] = asked?.Test ?? image?.Test ?? [];
+  if (kind === "NONE")
+    throw new BockerError(
+      "usage",
+      "--health-on-failure needs a health check: --health-cmd, or an image that has one",
+    );
 }

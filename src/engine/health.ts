@@ -22,7 +22,9 @@ import { processStart, readState } from "../state/status.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import { execInContainer } from "./exec.ts";
+import { callAsMonitor } from "./monitor-call.ts";
 import { performFileStep, type WriteStep } from "./steps.ts";
+import { signalContainer } from "./stop.ts";
 
 /** Docker's defaults. */
 const DEFAULTS = { intervalMs: 30_000, timeoutMs: 30_000, startIntervalMs: 5000, retries: 3 };
@@ -211,6 +213,15 @@ function healthAfter(before: Health, result: HealthResult, { retries }: Probe, i
   return { status: streak >= retries ? "unhealthy" : before.status, streak, log };
 }
 
+/** --health-on-failure. This process ends with the container: what goes on after that is another's. */
+async function act(engine: Engine, record: ContainerRecord): Promise<void> {
+  const { healthOnFailure } = record.host;
+  if (healthOnFailure === undefined) return;
+  if (healthOnFailure !== "kill") callAsMonitor(engine, record.id, healthOnFailure);
+  // As any other end it is one after which a restart policy starts it.
+  else await signalContainer(engine, record, SIGKILL, false);
+}
+
 /**
  * Checks a running container, notes what comes of it, and when the next time is. A container that is paused is left alone, and so is one that
  * ends meanwhile.
@@ -236,5 +247,7 @@ export async function checkHealth(engine: Engine, record: ContainerRecord): Prom
   const after = healthAfter(before, { start, end: timestamp(), ...result }, probe, isGrace);
   writeHealth(engine.paths, record.id, after);
   planCheck(engine, record.id, delayOf(probe, after, runsForMs(state.pid)));
-  if (after.status !== before.status) recordContainerEvents(engine, record, `health_status: ${after.status}`);
+  if (after.status === before.status) return;
+  recordContainerEvents(engine, record, `health_status: ${after.status}`);
+  if (after.status === "unhealthy") await act(engine, record);
 }

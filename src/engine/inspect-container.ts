@@ -173,7 +173,7 @@ function hostConfigOf(record: ContainerRecord): Json {
 }
 
 function configOf(record: ContainerRecord): Json {
-  const { config } = record;
+  const { config, host } = record;
   return {
     Hostname: config.hostname,
     Domainname: config.domainname,
@@ -197,6 +197,7 @@ function configOf(record: ContainerRecord): Json {
     StopSignal: config.stopSignal,
     StopTimeout: config.stopTimeout,
     ...(config.healthcheck === undefined ? {} : { Healthcheck: config.healthcheck }),
+    ...(host.healthOnFailure === undefined ? {} : { HealthcheckOnFailureAction: host.healthOnFailure }),
     ...(config.shell === undefined ? {} : { Shell: config.shell }),
   };
 }

@@ -5,16 +5,20 @@ import { spawn } from "../os/processes.ts";
 import type { Engine } from "./engine.ts";
 
 /** For the monitor (MonitorConfig.callArgv). */
-export function monitorCall({ self, paths }: Engine, id: string): { argv: string[]; env: string[] } {
+export function monitorCall(
+  { self, paths }: Engine,
+  id: string,
+  verb = "attend",
+): { argv: string[]; env: string[] } {
   return {
-    argv: [...self, "attend", id],
+    argv: [...self, verb, id],
     env: [`BOCKER_DATA=${paths.data}`, `BOCKER_RUN=${paths.run}`, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
   };
 }
 
-/** Calls it in the monitor's place, and does not wait. */
-export function callAsMonitor(engine: Engine, id: string): void {
-  const { argv, env } = monitorCall(engine, id);
+/** Calls the engine in the monitor's place, in a session of its own, and does not wait. */
+export function callAsMonitor(engine: Engine, id: string, verb?: "stop" | "restart"): void {
+  const { argv, env } = monitorCall(engine, id, verb);
   const program = openat(AT_FDCWD, argv[0]!, O_RDONLY | O_CLOEXEC);
   withFd(program, () => {
     const nothing = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);

@@ -123,6 +123,8 @@ export interface HostConfig {
   logMaxFiles: number;
   /** --restart; undefined: "no" */
   restart?: RestartPolicy | undefined;
+  /** --health-on-failure; undefined: "none" */
+  healthOnFailure?: "kill" | "restart" | "stop" | undefined;
   /** --storage-opt size=: bytes that the container may write */
   storageSize?: number | undefined;
   /** --undo: how many times the files are kept as they were before an exec */

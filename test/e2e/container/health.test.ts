@@ -293,3 +293,68 @@ test.each([
     "Unrecognised filter value for health: well",
   );
 });
+
+describe("--health-on-failure", () => {
+  const sick = (action: string, ...options: string[]) =>
+    run([...check("false", "--health-retries", "2", "--health-on-failure", action), ...options]);
+  const state = () => {
+    const { State, RestartCount } = inspect();
+    return [State.Status, State.ExitCode, RestartCount];
+  };
+
+  test("kill ends it, as anything could", async () => {
+    sick("kill");
+    expect(inspect().Config.HealthcheckOnFailureAction).toBe("kill");
+    await until(() => state()[0] === "exited");
+    expect(state()).toEqual(["exited", 137, 0]);
+    expect(events("-f", "event=kill", "-f", "event=die", "-f", "type=container").slice(-2)).toEqual([
+      "kill",
+      "die",
+    ]);
+  });
+
+  test("kill with a restart policy starts it again", async () => {
+    sick("kill", "--restart", "always");
+    await until(() => inspect().RestartCount >= 2);
+    sandbox.ok(["stop", "-t", "0", "checked"]);
+  });
+
+  test("stop stops it for good, and with the time it is given", async () => {
+    const command = ["sh", "-c", "trap 'sleep 0.5; exit 5' TERM; while :; do sleep 0.05; done"];
+    const failing = check("false", "--health-retries", "1", "--health-on-failure", "stop");
+    run([...failing, "--restart", "always"], "busybox", command);
+    await until(() => state()[0] === "exited");
+    expect(state()).toEqual(["exited", 5, 0]);
+    await until(() => events("-f", "type=container").at(-1) === "stop");
+  });
+
+  test("restart stops and starts it", async () => {
+    sick("restart", "--stop-signal", "KILL");
+    const pid = inspect().State.Pid;
+    await until(() => ![pid, 0].includes(inspect().State.Pid));
+    await until(() => events("-f", "event=restart").length > 0);
+  });
+
+  test("none leaves it as it is", async () => {
+    sick("none");
+    await until(() => health().FailingStreak > 4);
+    expect(state()).toEqual(["running", 0, 0]);
+  });
+
+  test("a container of --rm is gone", async () => {
+    sick("kill", "--rm");
+    await until(() => sandbox.ok(["ps", "-aq"]) === "");
+  });
+
+  test.each([
+    [["--health-on-failure", "kill"], "--health-on-failure needs a health check"],
+    [["--health-on-failure", "explode"], "must be one of none, kill, restart, stop"],
+    [["--health-on-failure", "restart", "--rm"], "conflicting options: --health-on-failure restart and --rm"],
+    [
+      ["--health-on-failure", "kill", "--no-healthcheck"],
+      "--no-healthcheck conflicts with --health-* options",
+    ],
+  ])("%j is refused", (options, message) => {
+    expect(sandbox.bocker(["create", ...options, "busybox", "true"]).stderr).toContain(message);
+  });
+});
