@@ -16,6 +16,7 @@ import { describeMachine, machineText } from "./report/machine.ts";
 import { picture } from "./report/picture.ts";
 import { goalLines, markdownTable, terminalTable } from "./report/table.ts";
 import { after } from "./scenarios/after.ts";
+import { cp } from "./scenarios/cp.ts";
 import { detached, memory } from "./scenarios/detached.ts";
 import { exec } from "./scenarios/exec.ts";
 import { http } from "./scenarios/http.ts";
@@ -38,6 +39,7 @@ const SCENARIOS: Record<string, (bench: Bench) => Promise<void>> = {
   pull,
   extract,
   trees,
+  cp,
   logs,
   records,
   store,

@@ -13,6 +13,7 @@ const PART_TITLES: Record<string, string> = {
   pull: "Pull",
   extract: "Extraction",
   trees: "Images from files",
+  cp: "Copies",
   logs: "Logs",
   records: "Many records",
   store: "Many images",

@@ -48,7 +48,17 @@ test("all of it, fifty times smaller", () => {
     ...["version", "--help", "run none", "run bridge", "run full", "runtime alone", "exec", "full: returned"],
     ...["full: quiet", "rate", "run -d in a row", "run -d at once", "rm -f", "first answer", "stalls"],
     ...["per container", "pull", "extract, one CPU", "extract, two CPUs", "init", "import", "commit"],
-    ...["log written", "log read", "create", "ps -a", "images"],
+    ...[
+      "cp in",
+      "cp out",
+      "cp tree in",
+      "cp tree out",
+      "log written",
+      "log read",
+      "create",
+      "ps -a",
+      "images",
+    ],
     ...["load", "images", "system df", "rmi", "image prune -a", "library"],
   ]);
   for (const { name, samples } of rows) {
