@@ -12,19 +12,20 @@ import type { MonitorConnection } from "../monitor/connection.ts";
 import { O_CLOEXEC, O_NONBLOCK, SIGKILL } from "../os/constants.ts";
 import { close, pipe, read } from "../os/files.ts";
 import { removeFile, writeFile } from "../os/host-files.ts";
-import { CLOCK_BOOTTIME, clockGettime, openProcess, pidfdSendSignal } from "../os/processes.ts";
+import { CLOCK_BOOTTIME, clockGettime, openProcess } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
 import { type Health, type HealthResult, readHealth, writeHealth } from "../state/health.ts";
 import { containerPaths } from "../state/paths.ts";
 import { processStart, readState } from "../state/status.ts";
+import type { Started } from "./await-started.ts";
 import { recordContainerEvents } from "./container-events.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import { execInContainer } from "./exec.ts";
 import { callAsMonitor } from "./monitor-call.ts";
 import { performFileStep, type WriteStep } from "./steps.ts";
-import { signalContainer } from "./stop.ts";
+import { signalContainer, signalIfAlive } from "./stop.ts";
 
 /** Docker's defaults. */
 const DEFAULTS = { intervalMs: 30_000, timeoutMs: 30_000, startIntervalMs: 5000, retries: 3 };
@@ -179,26 +180,28 @@ async function execute(
     timings: false,
   };
   let isLate = false;
+  let started: Started;
   try {
-    const streams = { stdout: ends.write, stderr: ends.write };
-    const { connection, pid } = await execInContainer(engine, record, request, streams);
-    close(ends.write);
-    const pidfd = openProcess(pid);
-    const timer = setTimeout(() => {
-      isLate = true;
-      if (pidfd !== undefined) pidfdSendSignal(pidfd, SIGKILL);
-    }, probe.timeoutMs);
-    try {
-      const ended = await collect(connection, ends.read);
-      if (!isLate) return ended;
-      const late = `Health check exceeded timeout (${formatDuration(probe.timeoutMs)})`;
-      return { code: -1, output: ended.output === "" ? late : `${late}: ${ended.output}` };
-    } finally {
-      clearTimeout(timer);
-      connection.close();
-      if (pidfd !== undefined) close(pidfd);
-    }
+    started = await execInContainer(engine, record, request, { stdout: ends.write, stderr: ends.write });
+  } catch (error) {
+    close(ends.read);
+    throw error;
   } finally {
+    close(ends.write);
+  }
+  const pidfd = openProcess(started.pid);
+  const timer = setTimeout(() => {
+    isLate = pidfd !== undefined && signalIfAlive(pidfd, SIGKILL);
+  }, probe.timeoutMs);
+  try {
+    const ended = await collect(started.connection, ends.read);
+    if (!isLate) return ended;
+    const late = `Health check exceeded timeout (${formatDuration(probe.timeoutMs)})`;
+    return { code: -1, output: ended.output === "" ? late : `${late}: ${ended.output}` };
+  } finally {
+    clearTimeout(timer);
+    started.connection.close();
+    if (pidfd !== undefined) close(pidfd);
     close(ends.read);
   }
 }

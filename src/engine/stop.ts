@@ -46,11 +46,14 @@ async function signalAndTell(
   resume(engine, record);
 }
 
-function signalIfAlive(pidfd: number, signal: number): void {
+/** False for a process that has ended. */
+export function signalIfAlive(pidfd: number, signal: number): boolean {
   try {
     pidfdSendSignal(pidfd, signal);
+    return true;
   } catch (error) {
     if (!isSystemError(error, "ESRCH")) throw error;
+    return false;
   }
 }
 
