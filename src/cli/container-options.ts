@@ -257,7 +257,7 @@ export async function createRequest(
     host: {
       ...hostConfig(values, rootfs, ports),
       ...(values.has("restart") ? await (await import("./restart-value.ts")).restartOf(values) : {}),
-      healthOnFailure: health?.healthOnFailure,
+      ...health?.host,
     },
     mounts: await mountsOf(values),
   };

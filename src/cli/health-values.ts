@@ -41,7 +41,7 @@ function onFailure(values: FlagValues): HostConfig["healthOnFailure"] {
 interface HealthSettings {
   /** What is zero is Docker's default; undefined for nothing. */
   healthcheck: HealthcheckConfig | undefined;
-  healthOnFailure: HostConfig["healthOnFailure"];
+  host: Pick<HostConfig, "healthOnFailure">;
 }
 
 /** What the flags say of the container's health. Throws "usage" and "invalid" in Docker's words. */
@@ -57,11 +57,11 @@ export function healthOf(values: FlagValues): HealthSettings {
   if (retries < 0) throw new BockerError("usage", "--health-retries cannot be negative");
   if (retries > 0) found.Retries = retries;
   const isAsked = Object.keys(found).length > 0;
-  const healthOnFailure = onFailure(values);
-  if (!values.bool("no-healthcheck")) return { healthcheck: isAsked ? found : undefined, healthOnFailure };
-  if (isAsked || healthOnFailure !== undefined)
+  const host = { healthOnFailure: onFailure(values) };
+  if (!values.bool("no-healthcheck")) return { healthcheck: isAsked ? found : undefined, host };
+  if (isAsked || host.healthOnFailure !== undefined)
     throw new BockerError("usage", "--no-healthcheck conflicts with --health-* options");
-  return { healthcheck: { Test: ["NONE"] }, healthOnFailure };
+  return { healthcheck: { Test: ["NONE"] }, host };
 }
 
 /** There is nothing to act upon where nothing is checked. Throws "usage". */

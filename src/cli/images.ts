@@ -10,7 +10,7 @@ import type { Command } from "./command.ts";
 import { booleanFilter, type Filters, hasLabel, parseFilters } from "./filters.ts";
 import type { FlagValues } from "./flags.ts";
 import { ago, humanSize } from "./human.ts";
-import { printListing, type Row } from "./listing.ts";
+import { type Fields, printListing, type Row, rowOf, wantedFields } from "./listing.ts";
 import { printDamaged } from "./output.ts";
 import { createdAt } from "./ps.ts";
 import { untilMatcher } from "./until-filter.ts";
@@ -45,21 +45,33 @@ export interface ImageEntry {
 
 const NAMELESS = { repository: NONE, tag: NONE, digest: NONE, index: undefined };
 
-const named = ({ name, ...row }: ImageName) => ({ reference: parseReference(name), ...row });
+type Named = Omit<ImageName, "name"> & { reference: Reference };
+
+/** The names of each image, by its id. */
+function namesOfImages(rows: readonly ImageName[]): Map<string, Named[]> {
+  const all = new Map<string, Named[]>();
+  for (const { name, image, index } of rows) {
+    const named = { reference: parseReference(name), image, index };
+    const others = all.get(image);
+    if (others === undefined) all.set(image, [named]);
+    else others.push(named);
+  }
+  return all;
+}
 
 /**
  * A row for each tag, one for each digest that no tag stands for, one for an image without any name.
  * @param all with platforms that have been run of an image that is kept whole
  */
 function entriesOf(engine: Engine, all: boolean): ImageEntry[] {
-  const tags = engine.images.tags().map(named);
-  const digests = engine.images.digests().map(named);
+  const tags = namesOfImages(engine.images.tags());
+  const digests = namesOfImages(engine.images.digests());
   const kept = new IndexTable(engine.database).list(printDamaged).flatMap(({ entries }) => entries);
   const platforms = new Set(kept.map((entry) => entry.image?.id));
   const entries: ImageEntry[] = [];
   for (const image of engine.images.list(printDamaged)) {
-    const own = tags.filter((tag) => tag.image === image.id);
-    const pulled = digests.filter((digest) => digest.image === image.id);
+    const own = tags.get(image.id) ?? [];
+    const pulled = digests.get(image.id) ?? [];
     const digestOf = (reference: Reference) =>
       pulled.find((digest) => familiarName(digest.reference) === familiarName(reference))?.reference.digest ??
       NONE;
@@ -87,24 +99,33 @@ function entriesOf(engine: Engine, all: boolean): ImageEntry[] {
   return entries;
 }
 
-/** An image as listings show it. */
-export function imageRow(entry: ImageEntry, full: boolean): Row {
-  const { image } = entry;
-  const size = image === undefined ? "N/A" : humanSize(image.size);
-  return {
-    Repository: entry.repository,
-    Tag: entry.tag,
-    Digest: entry.digest,
-    ID: image === undefined ? HOST_IMAGE : full ? image.id : shortId(image.id),
-    CreatedSince: image === undefined ? "N/A" : ago(image.created),
-    CreatedAt: image === undefined ? "N/A" : createdAt(image.created),
-    Size: size,
-    VirtualSize: size,
-    // As Docker, which tells these in `system df -v` only.
-    Containers: "N/A",
-    SharedSize: "N/A",
-    UniqueSize: "N/A",
-  };
+interface ShownImage {
+  entry: ImageEntry;
+  full: boolean;
+}
+
+const sizeOf = ({ entry: { image } }: ShownImage) => (image === undefined ? "N/A" : humanSize(image.size));
+/** As Docker, which tells these in `system df -v` only. */
+const untold = () => "N/A";
+
+const FIELDS: Fields<ShownImage> = {
+  Repository: ({ entry }) => entry.repository,
+  Tag: ({ entry }) => entry.tag,
+  Digest: ({ entry }) => entry.digest,
+  ID: ({ entry: { image }, full }) =>
+    image === undefined ? HOST_IMAGE : full ? image.id : shortId(image.id),
+  CreatedSince: ({ entry: { image } }) => (image === undefined ? "N/A" : ago(image.created)),
+  CreatedAt: ({ entry: { image } }) => (image === undefined ? "N/A" : createdAt(image.created)),
+  Size: sizeOf,
+  VirtualSize: sizeOf,
+  Containers: untold,
+  SharedSize: untold,
+  UniqueSize: untold,
+};
+
+/** An image's fields of these names; without names all. */
+export function imageRow(entry: ImageEntry, full: boolean, wanted?: string[]): Row {
+  return rowOf(FIELDS, { entry, full }, wanted);
 }
 
 /** `images NAME[:TAG]`: by repository or whole name, `*` and `?` allowed. */
@@ -190,11 +211,6 @@ export const imagesCommand: Command = {
         matchesTime(entry.image),
     );
     if (values.bool("tree")) return tree(values, engine, entries);
-    const rows = entries.map((entry) => imageRow(entry, values.bool("no-trunc")));
-    const quiet = values.bool("quiet");
-    const unique = quiet
-      ? rows.filter((row, at) => rows.findIndex(({ ID }) => ID === row["ID"]) === at)
-      : rows;
     const columns = [
       "Repository",
       "Tag",
@@ -203,6 +219,11 @@ export const imagesCommand: Command = {
       "CreatedSince",
       "Size",
     ];
+    const wanted = wantedFields(values, columns, FIELDS);
+    const full = values.bool("no-trunc");
+    const rows = entries.map((entry) => imageRow(entry, full, wanted));
+    const quiet = values.bool("quiet");
+    const unique = quiet ? [...new Map(rows.map((row) => [row["ID"], row])).values()] : rows;
     await printListing({ heads: IMAGE_HEADS, columns, rows: unique }, values.string("format"), quiet);
     return 0;
   },

@@ -1,9 +1,32 @@
 /** Lists of things: a table, JSON lines, or what --format says. */
 import { visibleJson } from "../base/visible-json.ts";
+import type { FlagValues } from "./flags.ts";
 import { print, table } from "./output.ts";
 
 /** Fields by Docker's names, e.g. { ID, Names }. */
 export type Row = Record<string, string>;
+
+/** How each field of a thing is worked out. */
+export type Fields<T> = Record<string, (shown: T) => string>;
+
+/** The fields that are shown, or may be: of a thousand things they are worth choosing. */
+export function wantedFields<T>(values: FlagValues, columns: string[], fields: Fields<T>): string[] {
+  const format = values.string("format");
+  if (values.bool("quiet") && format === undefined) return ["ID"];
+  if (format === undefined || format === "" || format === "table") return columns;
+  const every = Object.keys(fields);
+  // "{{json .}}" shows all without naming one.
+  return format === "json" || /\.(?![A-Za-z])/.test(format)
+    ? every
+    : every.filter((name) => format.includes(name));
+}
+
+/** The fields of these names; without names all. */
+export function rowOf<T>(fields: Fields<T>, shown: T, wanted = Object.keys(fields)): Row {
+  const row: Row = {};
+  for (const name of wanted) row[name] = fields[name]!(shown);
+  return row;
+}
 
 export interface Listing {
   /** Heads of all fields that a template may use, by field. */

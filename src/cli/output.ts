@@ -39,21 +39,18 @@ const COLUMN_MINIMUM = 10;
 /** Columns as Docker's tabwriter aligns them: ten wide at least, three blanks between, nothing behind the last. */
 export function table(header: string[], rows: string[][]): string {
   const all = [header, ...rows];
-  const lines = isVisible(all.map((row) => row.join(" ")).join(" "))
-    ? all
-    : all.map((row) => row.map(visible));
-  const widths = header.map((_, column) =>
-    lines.reduce((widest, line) => Math.max(widest, line[column]?.length ?? 0), 0),
-  );
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) =>
-          column === line.length - 1
-            ? cell
-            : cell.padEnd(Math.max(COLUMN_MINIMUM, (widths[column] ?? 0) + COLUMN_GAP)),
-        )
-        .join(""),
-    )
-    .join("\n");
+  const widths: number[] = [];
+  for (const row of all)
+    for (let at = 0; at < row.length - 1; at++)
+      widths[at] = Math.max(widths[at] ?? COLUMN_MINIMUM, row[at]!.length + COLUMN_GAP);
+  const lines: string[] = [];
+  for (const row of all) {
+    let line = "";
+    for (let at = 0; at < row.length; at++)
+      line += at < row.length - 1 ? row[at]!.padEnd(widths[at]!) : row[at];
+    lines.push(line);
+  }
+  if (isVisible(lines.join(""))) return lines.join("\n");
+  const [shown = [], ...others] = all.map((row) => row.map(visible));
+  return table(shown, others);
 }

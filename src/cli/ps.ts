@@ -8,7 +8,7 @@ import type { Command } from "./command.ts";
 import type { ContainerFilter } from "./container-filter.ts";
 import type { FlagValues } from "./flags.ts";
 import { ago, humanDuration, humanSize } from "./human.ts";
-import { printListing, type Row } from "./listing.ts";
+import { printListing, type Row, rowOf, wantedFields } from "./listing.ts";
 import { printDamaged } from "./output.ts";
 
 /** What a template may name of a container, and the heads of its columns. */
@@ -36,7 +36,7 @@ function statusText(state: ContainerState, health: string | undefined, now = Dat
   if (state.status === "created") return "Created";
   if (state.status === "running") {
     const remark = state.paused ? "Paused" : health === "starting" ? "health: starting" : health;
-    return `Up ${humanDuration(now - Date.parse(state.started))}${remark === undefined ? "" : ` (${remark})`}`;
+    return `Up ${humanDuration(now - Date.parse(state.started))}${remark ? ` (${remark})` : ""}`;
   }
   return `${isRestarting(state) ? "Restarting" : "Exited"} (${state.code}) ${ago(state.finished, now)}`;
 }
@@ -104,20 +104,8 @@ const FIELDS: Record<string, (shown: ShownContainer) => string> = {
 };
 
 /** A container's fields of these names; without names all. */
-export function containerRow(shown: ShownContainer, wanted = Object.keys(FIELDS)): Row {
-  return Object.fromEntries(wanted.map((name) => [name, FIELDS[name]!(shown)]));
-}
-
-/** The fields that are shown, or may be. */
-function wantedFields(values: FlagValues, columns: string[]): string[] {
-  const format = values.string("format");
-  if (values.bool("quiet") && format === undefined) return ["ID"];
-  if (format === undefined || format === "" || format === "table") return columns;
-  // "{{json .}}" shows all without naming one.
-  const every = Object.keys(FIELDS);
-  return format === "json" || /\.(?![A-Za-z])/.test(format)
-    ? every
-    : every.filter((name) => format.includes(name));
+export function containerRow(shown: ShownContainer, wanted?: string[]): Row {
+  return rowOf(FIELDS, shown, wanted);
 }
 
 async function sizeReader(engine: Engine): Promise<(record: ContainerRecord) => string> {
@@ -182,7 +170,7 @@ export const psCommand: Command = {
       filter?.filters.has("status") === true ||
       filter?.filters.has("exited") === true;
     const columns = values.bool("size") ? [...COLUMNS, "Size"] : COLUMNS;
-    const wanted = wantedFields(values, columns);
+    const wanted = wantedFields(values, columns, FIELDS);
     const full = values.bool("no-trunc");
     const measured = values.bool("size") || (values.string("format") ?? "").includes(".Size");
     const sizeOf = measured ? await sizeReader(engine) : undefined;

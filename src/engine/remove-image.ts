@@ -25,8 +25,8 @@ interface Names {
 }
 
 export function namesOf(engine: Engine, id: string): Names {
-  const own = (rows: ImageName[]) => rows.filter(({ image }) => image === id).map(({ name }) => name);
-  return { tags: own(engine.images.tags()), digests: own(engine.images.digests()) };
+  const namesIn = (rows: ImageName[]) => rows.map(({ name }) => name);
+  return { tags: namesIn(engine.images.tags(id)), digests: namesIn(engine.images.digests(id)) };
 }
 
 /** The same for all images at once: by id, those that have any. */
@@ -238,9 +238,11 @@ export function removeForgotten(
 
 /** Ids of the other platforms of the indexes that only an image's names stand for. */
 function platformsAlone(engine: Engine, id: string): string[] {
-  const names = [...engine.images.tags(), ...engine.images.digests()];
+  const { images } = engine;
+  const own = new Set([...images.tags(id), ...images.digests(id)].flatMap(({ index }) => index ?? []));
+  if (own.size === 0) return [];
+  const names = [...images.tags(), ...images.digests()];
   const others = new Set(names.filter(({ image }) => image !== id).map(({ index }) => index));
-  const own = new Set(names.flatMap(({ image, index }) => (image === id ? (index ?? []) : [])));
   const indexes = new IndexTable(engine.database);
   const ids = [...own].filter((digest) => !others.has(digest)).flatMap((digest) => indexes.get(digest) ?? []);
   return [...new Set(ids.flatMap(idsIn))].filter((other) => other !== id);

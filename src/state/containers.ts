@@ -59,8 +59,10 @@ export class ContainerTable {
 
   /** Newest first. One that is damaged is passed over, so that the others can be worked with. */
   list(onDamaged?: OnDamaged): ContainerRecord[] {
-    const rows = this.#database.prepare("SELECT id, record FROM containers ORDER BY created DESC").all();
-    return readableRecords(rows, recordOf, onDamaged);
+    // Rows come as they were made, so there is little to sort; SQLite would move each record for it.
+    const rows = this.#database.prepare("SELECT id, record FROM containers").all();
+    const records = readableRecords(rows, recordOf, onDamaged).reverse();
+    return records.sort((a, b) => (a.created < b.created ? 1 : -1));
   }
 
   /** Ids of all. */

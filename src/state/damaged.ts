@@ -12,13 +12,13 @@ export function damagedRecord(kind: string, id: string, cause: unknown): BockerE
 
 /** What `recordOf` makes of the rows, without those that it calls damaged. */
 export function readableRecords<T>(rows: SqlRow[], recordOf: (row: SqlRow) => T, onDamaged?: OnDamaged): T[] {
-  return rows.flatMap((row) => {
+  const records: T[] = [];
+  for (const row of rows)
     try {
-      return [recordOf(row)];
+      records.push(recordOf(row));
     } catch (error) {
       if (!(error instanceof BockerError) || error.code !== "corrupt") throw error;
       onDamaged?.(error);
-      return [];
     }
-  });
+  return records;
 }

@@ -113,18 +113,19 @@ export class ImageTable {
     return this.#database.prepare("DELETE FROM digests WHERE name = ?").run(name).changes > 0;
   }
 
-  tags(): ImageName[] {
-    return this.#names("tags");
+  /** Of one image, by its id, or of all. */
+  tags(image?: string): ImageName[] {
+    return this.#names("tags", image);
   }
 
-  digests(): ImageName[] {
-    return this.#names("digests");
+  digests(image?: string): ImageName[] {
+    return this.#names("digests", image);
   }
 
-  #names(table: Names): ImageName[] {
+  #names(table: Names, image?: string): ImageName[] {
     return this.#database
-      .prepare(`SELECT name, image, image_index FROM ${table} ORDER BY name`)
-      .all()
+      .prepare(`SELECT name, image, image_index FROM ${table} WHERE image = ifnull(?, image) ORDER BY name`)
+      .all(image ?? null)
       .map((row) => ({
         name: String(row["name"]),
         image: String(row["image"]),

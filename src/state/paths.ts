@@ -42,6 +42,9 @@ export function containerRoot(paths: Paths, { id, layers }: { id: string; layers
   return { lowers: layers, upper, work };
 }
 
+/** Made before a container's first start; without it the container was only created. */
+export const startedMark = ({ containers }: Paths, id: string) => `${containers}/${id}/started`;
+
 /** A container's own files. */
 export function containerPaths(paths: Paths, id: string) {
   const directory = `${paths.containers}/${id}`;
@@ -53,8 +56,7 @@ export function containerPaths(paths: Paths, id: string) {
     spec: `${directory}/config.json`,
     log: `${directory}/${id}-json.log`,
     exit: `${directory}/exit.json`,
-    /** Made before the first start; without it the container was only created. */
-    started: `${directory}/started`,
+    started: startedMark(paths, id),
     hosts: `${directory}/hosts`,
     hostname: `${directory}/hostname`,
     resolv: `${directory}/resolv.conf`,

@@ -2,7 +2,7 @@
 import { exists, listNames, readBytes, readTextIfExists } from "../os/host-files.ts";
 import type { ContainerState } from "../spec/container.ts";
 import type { ExitRecord } from "./exit.ts";
-import { containerPaths, type Paths } from "./paths.ts";
+import { containerPaths, type Paths, startedMark } from "./paths.ts";
 
 /** Kept by the monitor in the run directory (write_state in launcher/main.c). */
 interface MonitorState {
@@ -143,9 +143,7 @@ export function readState(paths: Paths, id: string): ContainerState {
 export function stateReader(paths: Paths): (id: string) => ContainerState {
   const active = new Set(exists(paths.runContainers) ? listNames(paths.runContainers) : []);
   return (id) =>
-    active.has(id) || exists(containerPaths(paths, id).started)
-      ? readState(paths, id)
-      : { status: "created" };
+    active.has(id) || exists(startedMark(paths, id)) ? readState(paths, id) : { status: "created" };
 }
 
 /** The container's monitor, while it is there: after the exit is recorded it ends the log and cleans up. */
