@@ -1,6 +1,8 @@
 /** What refers to what: layers and blobs that somebody needs. Everything that removes either asks here. */
+import type { ContainerRecord } from "../spec/container.ts";
 import type { ImageRecord } from "../state/images.ts";
 import { type IndexRecord, IndexTable } from "../state/indexes.ts";
+import { idsMentioning } from "../state/mentions.ts";
 import type { Engine } from "./engine.ts";
 
 export interface References {
@@ -22,13 +24,36 @@ export function contentOfIndex({ digest, entries }: IndexRecord): string[] {
   return [digest, ...entries.flatMap((entry) => [entry.digest, ...entry.blobs])];
 }
 
+/** What somebody asks about. Then only who refers to that has to be read. */
+export interface Sought {
+  /** Digests, and chain ids. */
+  digests: readonly string[];
+  /** Of layers. */
+  directories: readonly string[];
+}
+
+function imagesWith(engine: Engine, sought: Sought | undefined): ImageRecord[] {
+  const ids = sought && idsMentioning(engine.database, "images", sought.digests);
+  return ids?.flatMap((id) => engine.images.get(id) ?? []) ?? engine.images.list();
+}
+
+function containersWith(engine: Engine, sought: Sought | undefined): ContainerRecord[] {
+  const ids = sought && idsMentioning(engine.database, "containers", sought.directories);
+  return ids?.flatMap((id) => engine.containers.get(id) ?? []) ?? engine.containers.list();
+}
+
 /**
  * Hold the lock of all images (image-lock.ts) as long as the answer has to be true.
  * @param without ids of containers that are thought away
+ * @param sought what else is referred to may be left out
  */
-export function readReferences(engine: Engine, without: ReadonlySet<string> = new Set()): References {
-  const images = engine.images.list();
-  const containers = engine.containers.list().filter(({ id }) => !without.has(id));
+export function readReferences(
+  engine: Engine,
+  without: ReadonlySet<string> = new Set(),
+  sought?: Sought,
+): References {
+  const images = imagesWith(engine, sought);
+  const containers = containersWith(engine, sought).filter(({ id }) => !without.has(id));
   return {
     layers: new Set(images.flatMap(({ chain }) => chain)),
     directories: new Set(containers.flatMap(({ layers }) => layers)),

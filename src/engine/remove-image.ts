@@ -104,13 +104,15 @@ export interface Forgotten {
 
 /** What only the removed images had. Call it after their records are gone, in the same transaction. */
 function unneeded(engine: Engine, gone: Forgotten, without: ReadonlySet<string>): Unneeded {
-  const { layers, directories, blobs } = readReferences(engine, without);
+  const had = [...new Set(gone.images.flatMap(({ chain }) => [...chain].reverse()))];
+  const content = [...new Set([...gone.images.flatMap(contentOf), ...gone.content])];
+  const { layers, directories, blobs } = readReferences(engine, without, {
+    digests: [...had, ...content],
+    directories: had.map((chain) => engine.driver.layerDirectory(chain)),
+  });
   const isKept = (chain: string) => layers.has(chain) || directories.has(engine.driver.layerDirectory(chain));
-  const chains = [...new Set(gone.images.flatMap(({ chain }) => [...chain].reverse()))].filter(
-    (chain) => !isKept(chain),
-  );
-  const content = new Set([...gone.images.flatMap(contentOf), ...gone.content]);
-  const own = [...content].filter((digest) => !blobs.has(digest)) as Digest[];
+  const chains = had.filter((chain) => !isKept(chain));
+  const own = content.filter((digest) => !blobs.has(digest)) as Digest[];
   const sizes = [
     ...chains.map((chain) => engine.images.layer(chain)?.size ?? 0),
     ...own.map((digest) => engine.content.size(digest) ?? 0),

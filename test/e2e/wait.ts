@@ -27,3 +27,9 @@ export async function settled<T>(look: () => T | Promise<T>, before: T): Promise
     await Bun.sleep(INTERVAL_MS);
   }
 }
+
+/** Now, for --since: whatever has been is before it, in the same millisecond, too. */
+export function fromNow(): string {
+  Bun.sleepSync(2);
+  return String(Date.now() / 1000);
+}

@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { until } from "../wait.ts";
+import { fromNow, until } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -278,7 +278,7 @@ describe.each(kinds)("a container that %s", (_, start) => {
   });
 
   test("events tell of it", () => {
-    const since = String(Date.now() / 1000);
+    const since = fromNow();
     fine("f", "C:/e");
     fine("C:/e", "out");
     const told = sandbox.ok(["events", "--since", since, "--until", "0s", "--format", "{{.Action}}"]);

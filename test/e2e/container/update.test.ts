@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { readLayout } from "../../../src/cgroup/layout.ts";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { untilSync } from "../wait.ts";
+import { fromNow, untilSync } from "../wait.ts";
 import { runDetached } from "./running.ts";
 
 let sandbox: Sandbox;
@@ -135,7 +135,7 @@ test.skipIf(unified !== undefined)(
 
 test("events tell of it", () => {
   start("-m", "64m");
-  const since = String(Date.now() / 1000);
+  const since = fromNow();
   expect(update("--cpu-shares", "100", "up").code).toBe(0);
   expect(sandbox.ok(["events", "--since", since, "--until", "0s", "--format", "{{.Action}}"])).toBe("update");
 });

@@ -7,7 +7,7 @@ import { busyboxSandbox } from "../busybox.ts";
 import { SLEEP } from "../container/running.ts";
 import { Registry } from "../image/registry.ts";
 import { BINARY, type Sandbox } from "../sandbox.ts";
-import { until, untilSync } from "../wait.ts";
+import { fromNow, until, untilSync } from "../wait.ts";
 
 interface Told {
   Type: string;
@@ -31,7 +31,6 @@ afterAll(() => {
 });
 
 const journal = () => join(sandbox.run, "events");
-const now = () => `${Date.now() / 1000}`;
 
 /** What has been told since, `--until` now. */
 function told(since: string, ...flags: string[]): Told[] {
@@ -49,7 +48,7 @@ const short = ({ Type, Action }: Told) => `${Type} ${Action}`;
 function during(body: () => void): Told[] {
   // Of other tests nothing: their last event may be of this millisecond.
   Bun.sleepSync(5);
-  const since = now();
+  const since = fromNow();
   body();
   return told(since);
 }
@@ -299,7 +298,7 @@ describe("of a container", () => {
   });
 
   test("a detached one that ends while nobody is there, with --rm and without", () => {
-    const since = now();
+    const since = fromNow();
     sandbox.ok(["run", "-d", "--name", "stays", "--network", "none", "busybox", "sh", "-c", "exit 7"]);
     sandbox.ok(["run", "-d", "--rm", "--name", "goes", "--network", "none", "busybox", "sh", "-c", "exit 8"]);
     awaitTold("goes", "destroy", since);
@@ -316,7 +315,7 @@ describe("of a container", () => {
   });
 
   test("whose monitor was killed: the next command tells", () => {
-    const since = now();
+    const since = fromNow();
     sandbox.ok(["run", "-d", "--name", "lost", "--network", "none", "busybox", ...SLEEP]);
     const id = sandbox.ok(["inspect", "-f", "{{.Id}}", "lost"]);
     const { monitor, pid } = JSON.parse(readFileSync(join(sandbox.run, "containers", id, "state"), "utf8"));
@@ -452,7 +451,7 @@ describe("of images and volumes", () => {
 
 describe("a reader", () => {
   test("gets Docker's lines, json, templates; the longer name is the same", () => {
-    const since = now();
+    const since = fromNow();
     sandbox.ok(["volume", "create", "lines"]);
     sandbox.ok(["volume", "rm", "lines"]);
     const past = (...flags: string[]) =>
@@ -534,7 +533,7 @@ describe("a reader", () => {
   });
 
   test("with --since and no end gets both, each once; --until ends it", async () => {
-    const since = now();
+    const since = fromNow();
     sandbox.ok(["volume", "create", "past"]);
     const follower = new Follower("--since", since, "--until=-3s", "-f", "type=volume");
     await follower.until("volume create past");
@@ -550,7 +549,7 @@ describe("a reader", () => {
     const lines = Math.floor(room / (filler.length + 1));
     writeFileSync(journal(), `${filler}\n`.repeat(lines), { flag: "a" });
     const follower = await new Follower("-f", "type=volume").listening();
-    const since = now();
+    const since = fromNow();
     const names = Array.from({ length: 8 }, (_, at) => `turn${at}`);
     for (const name of names) sandbox.ok(["volume", "create", name]);
     for (const name of names) await follower.until(`create ${name} `);
@@ -571,7 +570,7 @@ describe("a reader", () => {
     const room = (1 << 20) - statSync(journal()).size;
     writeFileSync(journal(), `${filler}\n`.repeat(Math.ceil(room / (filler.length + 1))), { flag: "a" });
     rmSync(`${journal()}.1`, { force: true });
-    const since = now();
+    const since = fromNow();
     sandbox.ok(["start", "-a", id]);
     sandbox.ok(["rm", id]);
     expect(existsSync(`${journal()}.1`)).toBe(true);
