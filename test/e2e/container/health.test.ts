@@ -8,7 +8,7 @@ import { digestOf } from "../../../src/base/digest.ts";
 import type { ExecutionConfig } from "../../../src/spec/image-config.ts";
 import { busyboxSandbox, fillRoot } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { until } from "../wait.ts";
+import { until, untilSync } from "../wait.ts";
 import { statusField } from "./kernel.ts";
 
 let sandbox: Sandbox;
@@ -25,7 +25,7 @@ afterAll(() => sandbox.remove());
 afterEach(() => {
   sandbox.bocker(["rm", "-f", "checked"]);
   // Nobody looks after it any more, and nothing of a check is left.
-  expect(sandbox.processes()).toEqual([]);
+  untilSync(() => sandbox.processes().length === 0);
   expect(sandbox.bocker(["system", "check"]).stdout).toBe("Nothing found.\n");
 });
 

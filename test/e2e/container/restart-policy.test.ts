@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { busyboxSandbox } from "../busybox.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { until } from "../wait.ts";
+import { until, untilSync } from "../wait.ts";
 
 let sandbox: Sandbox;
 beforeAll(() => {
@@ -15,7 +15,7 @@ afterAll(() => sandbox.remove());
 afterEach(() => {
   sandbox.bocker(["rm", "-f", "again"]);
   // Whoever waited to start it has gone, too.
-  expect(waiters()).toEqual([]);
+  untilSync(() => waiters().length === 0);
 });
 
 const waiters = () =>
