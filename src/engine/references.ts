@@ -1,5 +1,6 @@
 /** What refers to what: layers and blobs that somebody needs. Everything that removes either asks here. */
 import type { ContainerRecord } from "../spec/container.ts";
+import { readableRecords } from "../state/damaged.ts";
 import type { ImageRecord } from "../state/images.ts";
 import { type IndexRecord, IndexTable } from "../state/indexes.ts";
 import { idsMentioning } from "../state/mentions.ts";
@@ -32,14 +33,20 @@ export interface Sought {
   directories: readonly string[];
 }
 
+/** The records of these ids, but for those that are damaged: as in a list they must not stop work on the others. */
+function readable<T>(ids: readonly string[], get: (id: string) => T | undefined): T[] {
+  const rows = ids.map((id) => ({ id }));
+  return readableRecords(rows, ({ id }) => get(String(id))).filter((record) => record !== undefined);
+}
+
 function imagesWith(engine: Engine, sought: Sought | undefined): ImageRecord[] {
   const ids = sought && idsMentioning(engine.database, "images", sought.digests);
-  return ids?.flatMap((id) => engine.images.get(id) ?? []) ?? engine.images.list();
+  return ids === undefined ? engine.images.list() : readable(ids, (id) => engine.images.get(id));
 }
 
 function containersWith(engine: Engine, sought: Sought | undefined): ContainerRecord[] {
   const ids = sought && idsMentioning(engine.database, "containers", sought.directories);
-  return ids?.flatMap((id) => engine.containers.get(id) ?? []) ?? engine.containers.list();
+  return ids === undefined ? engine.containers.list() : readable(ids, (id) => engine.containers.get(id));
 }
 
 /**

@@ -163,6 +163,21 @@ test("a record that cannot be read does not stop the others", () => {
   sandbox.ok(["rm", "odd", "other"]);
 });
 
+test("nor does that of an image that has the same layer stop the removal of another", () => {
+  const database = new Database(join(sandbox.data, "state.db"));
+  const tree = join(sandbox.directory, "shared-tree");
+  mkdirSync(tree);
+  writeFileSync(join(tree, "file"), "shared");
+  const [first, second] = ["shared-a", "shared-b"].map((name) => sandbox.ok(["init", tree, name]));
+  // The same files, and so the same layer; two images, for each has a time of its own.
+  expect(first).not.toBe(second);
+  database.run("UPDATE images SET record = record || ' no JSON' WHERE id = ?", [second!]);
+  expect(sandbox.bocker(["rmi", "shared-a"])).toMatchObject({ code: 0, stderr: "" });
+  finds(`record of image ${second} is no JSON`);
+  database.close();
+  expect(sandbox.ok(["images", "-q", "shared-b"])).toBe("");
+});
+
 test("a container whose monitor was killed", () => {
   const id = sandbox.ok(["run", "-d", "--name", "lost", "-p", "12000:80", "busybox", "sleep", "1000"]);
   const { pid, monitor } = JSON.parse(readFileSync(join(sandbox.run, "containers", id, "state"), "utf8"));
