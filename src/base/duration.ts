@@ -1,5 +1,6 @@
 /** Durations as Go writes them: 1h30m, -1.5s, 100ms. */
 
+const NS_PER_MS = 1e6;
 const UNITS: Record<string, number> = {
   ns: 1e-6,
   us: 1e-3,
@@ -19,10 +20,12 @@ export function parseDuration(text: string): number | undefined {
   return text.startsWith("-") ? -sum : sum;
 }
 
-/** What Go says of a text that `parseDuration` does not take. */
-export function durationFault(text: string): string {
-  const isBare = /^[-+]?[\d.]*\d$/.test(text);
-  return `time: ${isBare ? "missing unit in" : "invalid"} duration ${JSON.stringify(text)}`;
+/** The same, in milliseconds; what Go does not take, or has no room for in 64 bits of nanoseconds, is refused in its words. */
+export function requireDuration(text: string, refusal: (fault: string) => Error): number {
+  const time = parseDuration(text);
+  if (time !== undefined && Math.abs(time) * NS_PER_MS < 2 ** 63) return time;
+  const isBare = time === undefined && /^[-+]?[\d.]*\d$/.test(text);
+  throw refusal(`time: ${isBare ? "missing unit in" : "invalid"} duration ${JSON.stringify(text)}`);
 }
 
 /** A duration of milliseconds as Go prints it: 1m30s, 1.5s, 300ms. */

@@ -1,5 +1,5 @@
 /** `--health-*` and `--no-healthcheck` (docker/cli, opts parse; moby, validateHealthCheck); `--health-on-failure` is podman's. */
-import { durationFault, parseDuration } from "../base/duration.ts";
+import { requireDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
 import type { HostConfig } from "../spec/container.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
@@ -15,11 +15,11 @@ const NS_PER_MS = 1e6;
 
 function timeOf(values: FlagValues, flag: string, name: string): number {
   const text = values.string(flag) ?? "0";
-  const time = parseDuration(text);
-  const wrong = (fault: string) =>
-    new BockerError("usage", `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${fault}`);
-  if (time === undefined) throw wrong(durationFault(text));
-  if (Math.abs(time) * NS_PER_MS >= 2 ** 63) throw wrong(`time: invalid duration ${JSON.stringify(text)}`);
+  const time = requireDuration(
+    text,
+    (fault) =>
+      new BockerError("usage", `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${fault}`),
+  );
   if (time < 0) throw new BockerError("usage", `--${flag} cannot be negative`);
   if (time > 0 && time < 1)
     throw new BockerError("invalid", `${name} in Healthcheck cannot be less than 1ms`);

@@ -45,27 +45,15 @@ export interface ImageEntry {
 
 const NAMELESS = { repository: NONE, tag: NONE, digest: NONE, index: undefined };
 
-type Named = Omit<ImageName, "name"> & { reference: Reference };
-
-/** The names of each image, by its id. */
-function namesOfImages(rows: readonly ImageName[]): Map<string, Named[]> {
-  const all = new Map<string, Named[]>();
-  for (const { name, image, index } of rows) {
-    const named = { reference: parseReference(name), image, index };
-    const others = all.get(image);
-    if (others === undefined) all.set(image, [named]);
-    else others.push(named);
-  }
-  return all;
-}
+const named = ({ name, ...row }: ImageName) => ({ reference: parseReference(name), ...row });
 
 /**
  * A row for each tag, one for each digest that no tag stands for, one for an image without any name.
  * @param all with platforms that have been run of an image that is kept whole
  */
 function entriesOf(engine: Engine, all: boolean): ImageEntry[] {
-  const tags = namesOfImages(engine.images.tags());
-  const digests = namesOfImages(engine.images.digests());
+  const tags = Map.groupBy(engine.images.tags().map(named), ({ image }) => image);
+  const digests = Map.groupBy(engine.images.digests().map(named), ({ image }) => image);
   const kept = new IndexTable(engine.database).list(printDamaged).flatMap(({ entries }) => entries);
   const platforms = new Set(kept.map((entry) => entry.image?.id));
   const entries: ImageEntry[] = [];

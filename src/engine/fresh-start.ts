@@ -30,6 +30,7 @@ import type { Engine } from "./engine.ts";
 import { addressedFiles, etcFiles } from "./etc-files.ts";
 import { monitorCall } from "./monitor-call.ts";
 import type { NetworkPlan } from "./network.ts";
+import { privateFile } from "./private-file.ts";
 import { seccompProgram } from "./seccomp.ts";
 import type { Rest, StartOptions, StartSource } from "./start-source.ts";
 import type { CgroupStep, FileStep, WriteStep } from "./steps.ts";
@@ -65,15 +66,8 @@ export function rootLayers(engine: Engine, record: ContainerRecord): string[] {
 }
 
 function configFile(path: string, spec: RuntimeSpec): WriteStep {
-  return {
-    step: "file",
-    group: "exec",
-    what: `write ${path}`,
-    why: "the container as an OCI runtime specification, for whoever wants to know",
-    path,
-    content: JSON.stringify(spec),
-    mode: 0o600,
-  };
+  const why = "the container as an OCI runtime specification, for whoever wants to know";
+  return privateFile(path, JSON.stringify(spec), why);
 }
 
 /** Whose network is shared, whether it runs or not. Throws "not-found". */

@@ -11,8 +11,9 @@ import { BockerError, messageOf } from "../base/errors.ts";
 import type { MonitorConnection } from "../monitor/connection.ts";
 import { O_CLOEXEC, O_NONBLOCK, SIGKILL } from "../os/constants.ts";
 import { close, pipe, read } from "../os/files.ts";
-import { removeFile, writeFile } from "../os/host-files.ts";
+import { removeFile } from "../os/host-files.ts";
 import { CLOCK_BOOTTIME, clockGettime, openProcess } from "../os/processes.ts";
+import { replaceFile } from "../os/replace-file.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord } from "../spec/container.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
@@ -24,6 +25,7 @@ import { recordContainerEvents } from "./container-events.ts";
 import { type Engine, timestamp } from "./engine.ts";
 import { execInContainer } from "./exec.ts";
 import { callAsMonitor } from "./monitor-call.ts";
+import { privateFile } from "./private-file.ts";
 import { performFileStep, type WriteStep } from "./steps.ts";
 import { signalContainer, signalIfAlive } from "./stop.ts";
 
@@ -87,7 +89,7 @@ function delayOf(probe: Probe, { status }: Health, runsForMs: number): number {
 }
 
 function planCheck(engine: Engine, id: string, delay: number): void {
-  writeFile(containerPaths(engine.paths, id).check, String(delay));
+  replaceFile(containerPaths(engine.paths, id).check, String(delay));
 }
 
 /** What a start writes so that its monitor has the container checked; nothing for one without a check. */
@@ -101,18 +103,9 @@ export function healthSteps(engine: Engine, record: ContainerRecord): WriteStep[
     log: readHealth(engine.paths, record.id)?.log ?? [],
   };
   const delay = delayOf(probe, begun, 0);
-  const file = (path: string, content: string, why: string): WriteStep => ({
-    step: "file",
-    group: "exec",
-    what: `write ${path}`,
-    why,
-    path,
-    content,
-    mode: 0o600,
-  });
   return [
-    file(health, JSON.stringify(begun), "the container's health, as far as it is known"),
-    file(
+    privateFile(health, JSON.stringify(begun), "the container's health, as far as it is known"),
+    privateFile(
       check,
       String(delay),
       `in ${formatDuration(delay)} the monitor calls bocker, which executes \`${probe.command.join(" ")}\` in the container, and so on: there is no daemon that could`,

@@ -1,5 +1,5 @@
 /** A Dockerfile's HEALTHCHECK (buildkit, dockerfile/instructions). */
-import { durationFault, parseDuration } from "../base/duration.ts";
+import { requireDuration } from "../base/duration.ts";
 import { BockerError } from "../base/errors.ts";
 import type { HealthcheckConfig } from "../spec/image-config.ts";
 import { execForm } from "./exec-form.ts";
@@ -20,10 +20,7 @@ const RETRIES_MAX = 2 ** 31 - 1;
 const refusal = (message: string) => new BockerError("invalid", message);
 
 function durationOf(name: FlagName, text: string): number {
-  const time = parseDuration(text);
-  if (time === undefined) throw refusal(durationFault(text));
-  if (Math.abs(time) * NANOSECONDS >= 2 ** 63)
-    throw refusal(`time: invalid duration ${JSON.stringify(text)}`);
+  const time = requireDuration(text, refusal);
   if (time !== 0 && time < SHORTEST_MS)
     throw refusal(`Interval ${JSON.stringify(name)} cannot be less than ${SHORTEST_MS}ms`);
   return Math.round(time * NANOSECONDS);

@@ -14,7 +14,8 @@ import {
   repositoryName,
   withDefaultTag,
 } from "../base/reference.ts";
-import { makeDirectories, readTextIfExists, removeFile, rename, writeFile } from "../os/host-files.ts";
+import { makeDirectories, readTextIfExists, removeFile } from "../os/host-files.ts";
+import { replaceFile } from "../os/replace-file.ts";
 import { type FetchedManifest, RegistryClient } from "../registry/client.ts";
 import { RegistryPusher } from "../registry/pusher.ts";
 import { fetchConfig } from "../registry/resolve.ts";
@@ -86,8 +87,7 @@ function saveList(engine: Engine, list: ManifestList): void {
   const path = listPath(engine, list.name);
   engine.ensureDirectories();
   makeDirectories(join(engine.paths.data, "manifests"), 0o700);
-  writeFile(`${path}.tmp`, JSON.stringify(list), { durable: true });
-  rename(`${path}.tmp`, path);
+  replaceFile(path, JSON.stringify(list), { durable: true });
 }
 
 /** What a registry has under a name: a manifest or an index. */

@@ -24,24 +24,18 @@ interface Names {
   digests: string[];
 }
 
+const namesIn = (rows: readonly ImageName[] = []) => rows.map(({ name }) => name);
+
 export function namesOf(engine: Engine, id: string): Names {
-  const namesIn = (rows: ImageName[]) => rows.map(({ name }) => name);
   return { tags: namesIn(engine.images.tags(id)), digests: namesIn(engine.images.digests(id)) };
 }
 
-/** The same for all images at once: by id, those that have any. */
-function namesById(engine: Engine): Map<string, Names> {
-  const all = new Map<string, Names>();
-  const add = (rows: ImageName[], kind: keyof Names) => {
-    for (const { name, image } of rows) {
-      const names = all.get(image) ?? { tags: [], digests: [] };
-      names[kind].push(name);
-      all.set(image, names);
-    }
-  };
-  add(engine.images.tags(), "tags");
-  add(engine.images.digests(), "digests");
-  return all;
+/** The same of each of many images: all names are read once. */
+function namesOfEach(engine: Engine): (id: string) => Names {
+  const [tags, digests] = [engine.images.tags(), engine.images.digests()].map((rows) =>
+    Map.groupBy(rows, ({ image }) => image),
+  );
+  return (id) => ({ tags: namesIn(tags!.get(id)), digests: namesIn(digests!.get(id)) });
 }
 
 export function familiar(name: string): string {
@@ -375,9 +369,8 @@ export function pruneImages(
       const gone = engine.images
         .list()
         .filter((image) => !used.has(image.id) && (all || !tagged.has(image.id)) && isWanted(image));
-      const names = namesById(engine);
-      for (const image of gone)
-        forgetImage(engine, image, names.get(image.id) ?? { tags: [], digests: [] }, removed, events);
+      const names = namesOfEach(engine);
+      for (const image of gone) forgetImage(engine, image, names(image.id), removed, events);
       return { images: gone, content: [] };
     },
     goneContainers,

@@ -9,7 +9,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { SIGKILL } from "../os/constants.ts";
-import { exists, removeFile, rename, writeFile } from "../os/host-files.ts";
+import { removeFile, rename, writeFile } from "../os/host-files.ts";
 import { kill } from "../os/processes.ts";
 import { isSystemError } from "../os/system-error.ts";
 import type { ContainerRecord, RestartPolicy } from "../spec/container.ts";
@@ -26,6 +26,7 @@ import {
   startedAt,
 } from "../state/status.ts";
 import type { Engine } from "./engine.ts";
+import { privateFile } from "./private-file.ts";
 import { performFileStep, type WriteStep } from "./steps.ts";
 
 /** Milliseconds: the first wait, the longest, and how long a container has to run for the first again (moby, restartmanager). */
@@ -60,17 +61,7 @@ export function restartSteps({ paths }: Engine, { id, host }: ContainerRecord, a
   const path = containerPaths(paths, id).restart;
   if (host.restart === undefined) return [];
   const why = `--restart ${host.restart.name}: as long as it is there, the monitor's last act is to call bocker, which starts the container again`;
-  return [
-    {
-      step: "file",
-      group: "exec",
-      what: `write ${path}`,
-      why,
-      path,
-      content: JSON.stringify(attempts),
-      mode: 0o600,
-    },
-  ];
+  return [privateFile(path, JSON.stringify(attempts), why)];
 }
 
 /** Asks the monitor of a container that is being started, or of one that runs, to call the engine at its end; or not to, without a policy. */
@@ -85,7 +76,12 @@ export function askForRestart(engine: Engine, record: ContainerRecord, attempts 
 /** There are to be no more, but it stays known how many there were. */
 function endAttempts(engine: Engine, id: string): void {
   const { restart, restarted } = containerPaths(engine.paths, id);
-  if (exists(restart)) rename(restart, restarted);
+  try {
+    rename(restart, restarted);
+  } catch (error) {
+    // There is none, or somebody was faster: of one that runs no lock is held.
+    if (!isSystemError(error, "ENOENT")) throw error;
+  }
 }
 
 /**

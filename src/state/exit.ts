@@ -1,5 +1,5 @@
 /** The record of a container's end where its monitor does not write it. */
-import { rename, writeFile } from "../os/host-files.ts";
+import { replaceFile } from "../os/replace-file.ts";
 import { containerPaths, type Paths } from "./paths.ts";
 
 /** What the monitor writes, too (write_exit in launcher/monitor.c), but for `error`. */
@@ -11,9 +11,6 @@ export interface ExitRecord {
   error?: string;
 }
 
-/** Whole or not at all. */
 export function writeExit(paths: Paths, id: string, exit: ExitRecord, durable: boolean): void {
-  const path = containerPaths(paths, id).exit;
-  writeFile(`${path}.tmp`, JSON.stringify(exit), { durable });
-  rename(`${path}.tmp`, path);
+  replaceFile(containerPaths(paths, id).exit, JSON.stringify(exit), { durable });
 }

@@ -1,5 +1,5 @@
 /** What is known of a container's health: kept by whoever checks it (engine/health.ts), as long as the machine is up. */
-import { rename, writeFile } from "../os/host-files.ts";
+import { replaceFile } from "../os/replace-file.ts";
 import type { ContainerRecord, ContainerState } from "../spec/container.ts";
 import { containerPaths, type Paths } from "./paths.ts";
 import { isCount, readJson, type Shape } from "./status.ts";
@@ -53,9 +53,6 @@ export function healthStatus(
   return isChecked ? readHealth(paths, id)?.status : undefined;
 }
 
-/** Whole or not at all. */
 export function writeHealth(paths: Paths, id: string, health: Health): void {
-  const path = containerPaths(paths, id).health;
-  writeFile(`${path}.tmp`, JSON.stringify(health));
-  rename(`${path}.tmp`, path);
+  replaceFile(containerPaths(paths, id).health, JSON.stringify(health));
 }
